@@ -1,0 +1,119 @@
+"""Content keys: what a chapter's run, the ledger and the pages depend on, as short names for their folders."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psm
+from psm.book.chapters import Chapter, toc_pages
+from psm.files import content_key, sha256_file, source_digest
+
+NUMERIC_PACKAGES = ("torch", "transformers")   # a change of version may change every number
+NOT_SCIENCE = ("book", "cli.py", "__main__.py")
+SITE_FILES = ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff")
+SITE_FOLDERS = ("_static", "_ext", "_templates", "static")
+
+
+def package_folder() -> Path:
+    """Folder of the package that is running."""
+    return Path(psm.__file__).resolve().parent
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that compute the numbers, without importing them."""
+    return {name: _version(name) for name in NUMERIC_PACKAGES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@lru_cache(maxsize=1)
+def package_digest() -> str:
+    """Digest of the science: the package without `book/` and the command line, data files included."""
+    folder = package_folder()
+    return _tree_digest(path for path in _source_files(folder) if path.relative_to(folder).parts[0] not in NOT_SCIENCE)
+
+
+@lru_cache(maxsize=1)
+def evidence_digest() -> str:
+    """Digest of the code that turns measurements into verdicts."""
+    return _tree_digest(_source_files(package_folder() / "evidence"))
+
+
+@lru_cache(maxsize=1)
+def bookmaking_digest() -> str:
+    """Digest of the code that turns runs and verdicts into pages."""
+    folder = package_folder()
+    return _tree_digest([*_source_files(folder / "book"), folder / "figures.py"])
+
+
+def _source_files(folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return [path for path in files if "__pycache__" not in path.parts and not path.name.startswith(".")]
+
+
+def _tree_digest(paths: Any) -> str:
+    """Digest of files below the package folder, each under its relative path, so that a move counts too."""
+    folder = package_folder()
+    return content_key({str(path.relative_to(folder)): source_digest([path]) for path in paths if path.exists()})
+
+
+def chapter_key(chapter: Chapter, parameters: dict[str, Any], model_keys: list[str]) -> str:
+    """Key of one chapter's run: its source, its parameters, its models, the package and the numeric libraries."""
+    return content_key({
+        "source": sha256_file(chapter.path),
+        "parameters": parameters,
+        "base_models": sorted(model_keys),
+        "real_models": {name: _real_model_digest(name) for name in chapter.real_models},
+        "package": package_digest(),
+        "versions": versions(),
+    })
+
+
+def _real_model_digest(name: str) -> str | None:
+    """SHA-256 of a real model's converted file, or None while it has not been fetched."""
+    from psm.models.sources import local_digest
+
+    return local_digest(name)
+
+
+def registry_commit(root: Path) -> str:
+    """Commit that last changed `claims.yml`, or '' outside a git repository."""
+    command = ["git", "-C", str(root), "log", "-1", "--format=%H", "--", "claims.yml"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""
+
+
+def ledger_key(root: Path, scale: str, chapter_keys: dict[str, str]) -> str:
+    """Key of the verdicts: the registry and its commit, the runs judged, and the rule's code."""
+    return content_key({
+        "scale": scale,
+        "registry": sha256_file(root / "claims.yml"),
+        "commit": registry_commit(root),
+        "chapters": chapter_keys,
+        "evidence": evidence_digest(),
+    })
+
+
+def pages_key(root: Path, ledger: str, chapter_keys: dict[str, str]) -> str:
+    """Key of the pages: the verdicts, the runs shown, every page's source and the code that builds them."""
+    sources = {path for path in toc_pages(root)} | {root / name for name in SITE_FILES}
+    for name in SITE_FOLDERS:
+        sources |= set(_source_files(root / name)) if (root / name).is_dir() else set()
+    return content_key({
+        "ledger": ledger,
+        "chapters": chapter_keys,
+        "sources": {str(path.relative_to(root)): sha256_file(path) for path in sources if path.is_file()},
+        "bookmaking": bookmaking_digest(),
+    })

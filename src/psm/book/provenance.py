@@ -1,0 +1,137 @@
+"""Where a chapter's numbers come from and how to cite it: the two boxes at a chapter's end, and the status page's tables."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from psm.book import badges
+from psm.errors import UsageError
+from psm.figures import data_uri
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Citation:
+    """What CITATION.cff says of the book."""
+
+    title: str
+    authors: tuple[str, ...]
+    version: str
+    url: str
+
+
+def read_citation(root: Path) -> Citation:
+    """Read CITATION.cff. Raises UsageError that names the field that is missing."""
+    path = root / "CITATION.cff"
+    try:
+        cff = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{path.name} does not exist: the pages say how to cite the book from it") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None
+    for field in ("title", "authors", "version"):
+        if not cff.get(field):
+            raise UsageError(f"{path.name} has no '{field}': the pages say how to cite the book from it")
+    return Citation(cff["title"], tuple(_author(a) for a in cff["authors"]), str(cff["version"]),
+                    cff.get("url") or cff.get("repository-code") or "")
+
+
+def _author(entry: Mapping[str, str]) -> str:
+    return entry.get("name") or ", ".join(part for part in (entry.get("family-names"), entry.get("given-names")) if part)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def commit_text(record: Record) -> str:
+    """The commit, shortened, and whether files differed from it."""
+    if not record.get("commit"):
+        return "outside a git repository"
+    return record["commit"][:10] + (" with uncommitted changes" if record.get("dirty") else "")
+
+
+def how_to_cite(citation: Citation, chapter: Any, record: Record) -> str:
+    """Markdown section with a plain reference and its BibTeX."""
+    year = record["finished_at"][:4]
+    where = f"chapter {chapter.name}, {record['scale']} scale, commit {commit_text(record)}"
+    url = f" {citation.url}" if citation.url else ""
+    authors = "; ".join(citation.authors)
+    plain = f"{authors} ({year}). {chapter.title}. In *{citation.title}*, version {citation.version}: {where}.{url}"
+    fields = {"author": " and ".join(f"{{{a}}}" if "," not in a else a for a in citation.authors), "title": f"{{{chapter.title}}}",
+              "booktitle": f"{{{citation.title}}}", "year": year, "edition": f"version {citation.version}", "note": where, "url": citation.url}
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+    bibtex = "\n".join([f"@incollection{{psm-{chapter.name}-{year},", *lines, "}"])
+    return f"## How to cite this chapter\n\n{plain}\n\n```bibtex\n{bibtex}\n```"
+
+
+def _mapping(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{html.escape(str(k)).replace('_', ' ')} {html.escape(str(v))}" for k, v in values.items())
+
+
+def box(record: Record) -> str:
+    """The provenance box: one block of HTML with everything needed to run the chapter again."""
+    models = "".join(f"<li><code>{html.escape(m['id'])}</code> <code title=\"SHA-256 {html.escape(m['sha256'])}\">"
+                     f"{html.escape(m['sha256'][:12])}</code></li>" for m in record["base_models"])
+    other = {k: v for k, v in record["parameters"].items() if k not in ("scale", "seeds")}
+    lines = {
+        "Scale": html.escape(record["scale"]),
+        "Seeds": html.escape(", ".join(map(str, record["seeds"]))),
+        "Other parameters": _mapping(other),
+        "Commit": html.escape(commit_text(record)),
+        "Executed": f"{badges.day(record['started_at'])}, {duration(record['seconds'])}, {record['cells']} cells, peak memory "
+                    f"{record['peak_memory_mb']:.0f} MB",
+        "Hardware": _mapping(record["hardware"]) + f", {record['threads']} thread{'s' if record['threads'] != 1 else ''}",
+        "Versions": _mapping(record["versions"]),
+        "Base models": f"<ul>{models}</ul>" if models else "none",
+        "Source": f"<code>{html.escape(record['source_sha256'][:12])}</code>, run <code>{html.escape(record['key'])}</code>",
+    }
+    items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in lines.items() if value)
+    whole = data_uri("application/json", json.dumps(record, indent=1, sort_keys=True))
+    link = f'<a download="{html.escape(record["chapter"])}-record.json" href="{whole}">The whole record (JSON)</a>'
+    return (f'<aside class="psm-provenance" aria-label="Provenance"><details open><summary>Provenance of this page</summary>'
+            f"<dl>{items}</dl><p>{link}</p></details></aside>")
+
+
+def status(records: Sequence[Record], titles: Mapping[str, str], link: Callable[[str], str]) -> str:
+    """Timings of the run, chapter by chapter, and what it ran on."""
+    if not records:
+        return "<p>This book has no executed chapter yet.</p>"
+    heads = ("Chapter", "Scale", "Seeds", "Executed", "Time", "Peak memory", "Cells", "Base models", "Commit")
+    rows = []
+    for record in records:
+        name = record["chapter"]
+        cells = (record["scale"], ", ".join(map(str, record["seeds"])), badges.day(record["started_at"]), duration(record["seconds"]),
+                 f"{record['peak_memory_mb']:.0f} MB", record["cells"], len(record["base_models"]), commit_text(record))
+        rows.append(f'<tr><th scope="row"><a href="{link(name)}">{html.escape(titles[name])}</a></th>'
+                    f"{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in cells)}</tr>")
+    total = duration(sum(record["seconds"] for record in records))
+    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+    table = (f'<div class="psm-scroll" role="region" aria-label="Timings" tabindex="0"><table class="psm-table">'
+             f"<caption>Execution of every chapter, {total} in all, pretraining not included.</caption>"
+             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")
+    kinds = list(dict.fromkeys(_mapping(r["hardware"]) for r in records))
+    versions = list(dict.fromkeys(_mapping(r["versions"]) for r in records))
+    return table + f"<dl class=\"psm-facts\"><dt>Hardware</dt><dd>{'<br>'.join(kinds)}</dd><dt>Versions</dt><dd>{'<br>'.join(versions)}</dd></dl>"
+
+
+def edition(citation: Citation, records: Sequence[Record], scale: str) -> str:
+    """One line that says which state of the book these pages show."""
+    when = f", executed {badges.day(max(r['started_at'] for r in records))}" if records else ""
+    commits = " and ".join(dict.fromkeys(commit_text(r) for r in records))
+    return (f'<p class="psm-edition">Version {html.escape(citation.version)}, {html.escape(scale)} scale{when}'
+            f"{f', commit {html.escape(commits)}' if commits else ''}.</p>")

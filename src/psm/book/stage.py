@@ -1,0 +1,202 @@
+"""Staging: the folder Sphinx reads, made of plain pages, executed chapters, the ledger's verdicts and provenance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from psm.book import badges, ledger_page, provenance
+from psm.book.badges import Row
+from psm.book.chapters import read_chapter, toc_pages
+from psm.book.notebooks import HIDDEN, is_injected
+from psm.book.plan import ChapterJob, Plan
+from psm.errors import RunError, UsageError
+from psm.files import read_json, write_whole
+
+MARKER = re.compile(r"<!--\s*psm:([^\s>]*)\s*-->")
+SITE_FILES = ("_config.yml", "_toc.yml", "references.bib")
+EXTRA = "_extra"     # files that keep their name at the top of the site (`html_extra_path` in _config.yml)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """All that the pages show: the plan, its ledger, its records in reading order, and the pages' places."""
+
+    plan: Plan
+    rows: Sequence[Row]
+    records: tuple[dict[str, Any], ...]
+    documents: dict[str, str]      # chapter name -> its page without suffix, from the site's top
+    ledger_document: str | None
+
+    @property
+    def scale(self) -> str:
+        return self.plan.scale.name
+
+    def link_from(self, document: str) -> Callable[[str], str]:
+        """Addresses of chapters as seen from `document`."""
+        return lambda chapter: address(document, self.documents[chapter])
+
+    def ledger_href(self, document: str) -> str | None:
+        """Address of the ledger page as seen from `document`."""
+        return address(document, self.ledger_document) if self.ledger_document else None
+
+
+def address(source: str, target: str) -> str:
+    """Relative address of the page `target` on the page `source`; both without suffix, from the site's top."""
+    return os.path.relpath(f"{target}.html", os.path.dirname(source) or ".").replace(os.sep, "/")
+
+
+def _ledger(edition: Edition, document: str) -> str:
+    top = os.path.relpath(".", os.path.dirname(document) or ".").replace(os.sep, "/") + "/"
+    return ledger_page.ledger(edition.rows, edition.scale, edition.link_from(document), top)
+
+
+def _ledger_summary(edition: Edition, document: str) -> str:
+    chapters = [job.chapter for job in edition.plan.chapters]
+    return ledger_page.summary(edition.rows, edition.scale, chapters, edition.link_from(document), edition.ledger_href(document))
+
+
+def _status(edition: Edition, document: str) -> str:
+    titles = {job.chapter.name: job.chapter.title for job in edition.plan.chapters}
+    return provenance.status(edition.records, titles, edition.link_from(document))
+
+
+def _edition(edition: Edition, _: str) -> str:
+    return provenance.edition(provenance.read_citation(edition.plan.root), edition.records, edition.scale)
+
+
+# What a marker such as `<!-- psm:ledger -->` in a plain page is replaced by.
+FILLERS: dict[str, Callable[[Edition, str], str]] = {
+    "ledger": _ledger,
+    "ledger-summary": _ledger_summary,
+    "nulls": lambda edition, _: ledger_page.nulls(edition.rows, edition.scale),
+    "status": _status,
+    "verdict-words": lambda _edition, _document: badges.verdict_words(),
+    "edition": _edition,
+}
+
+
+def fill(text: str, page: str, edition: Edition, document: str) -> str:
+    """A plain page with its markers replaced. Raises UsageError for a marker that nobody fills."""
+    def one(match: re.Match[str]) -> str:
+        if match.group(1) not in FILLERS:
+            raise UsageError(f"{page} has the unknown marker '{match.group(0)}': known are {', '.join(FILLERS)}")
+        return FILLERS[match.group(1)](edition, document)
+
+    return MARKER.sub(one, text)
+
+
+def read_record(job: ChapterJob) -> dict[str, Any]:
+    """A chapter's record. Raises RunError when the chapter has not been executed to its end."""
+    name = job.chapter.name
+    if not job.record.is_file():
+        raise RunError(f"chapter {name} has no finished run: no pages are built (run it with: psm run {name})")
+    record = read_json(job.record)
+    if record.get("exit") != "ok":
+        raise RunError(f"chapter {name} ended with '{record.get('exit')}': no pages are built")
+    return record
+
+
+def _read_notebook(job: ChapterJob) -> NotebookNode:
+    """A chapter's executed notebook. Raises RunError when it is missing or holds an error."""
+    path = job.folder / "executed.ipynb"
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise RunError(f"chapter {job.chapter.name}: its run holds no executed.ipynb; run it again") from None
+    for index, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", ()):
+            if output.output_type == "error":
+                raise RunError(f"chapter {job.chapter.name}: cell {index + 1} holds the error "
+                               f"{output.ename}: {' '.join(output.evalue.split())[:200]}; no pages are built")
+    return notebook
+
+
+def _markdown_cell(source: str) -> NotebookNode:
+    cell = nbformat.v4.new_markdown_cell(source)
+    cell["id"] = "psm-" + hashlib.sha256(source.encode()).hexdigest()[:12]
+    return cell
+
+
+def _under_title(notebook: NotebookNode, source: str, name: str) -> None:
+    """Put a cell right under the chapter's title, splitting the cell that holds the title where text follows it."""
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "markdown":
+            continue
+        lines = cell.source.split("\n")
+        at = next((i for i, line in enumerate(lines) if line.startswith("# ")), None)
+        if at is None:
+            continue
+        before, after = "\n".join(lines[: at + 1]), "\n".join(lines[at + 1:]).strip("\n")
+        notebook.cells[index:index + 1] = [_markdown_cell(text) for text in (before, source, after) if text]
+        return
+    raise RunError(f"chapter {name} has no title: its first heading must be a line that begins with '# '")
+
+
+def chapter_page(job: ChapterJob, edition: Edition, record: dict[str, Any]) -> NotebookNode:
+    """The executed notebook as it is published: badge under the title, citation and provenance at the end."""
+    chapter, document = job.chapter, edition.documents[job.chapter.name]
+    notebook = _read_notebook(job)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        if is_injected(cell):
+            cell.metadata["tags"] = sorted({*cell.metadata["tags"], HIDDEN})
+            cell.metadata["mystnb"] = {"code_prompt_show": "Show the parameters of this run", "code_prompt_hide": "Hide them"}
+    kept = ("kernelspec", "language_info")
+    notebook.metadata = NotebookNode({k: v for k, v in notebook.metadata.items() if k in kept})
+    _under_title(notebook, badges.chapter_badges(chapter.claims, edition.rows, edition.scale, edition.ledger_href(document)), chapter.name)
+    citation = provenance.read_citation(edition.plan.root)
+    notebook.cells += [_markdown_cell(provenance.how_to_cite(citation, chapter, record)), _markdown_cell(provenance.box(record))]
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def _documents(plan: Plan) -> dict[Path, str]:
+    """Every page of the book and its place: its path from the root, without suffix."""
+    return {page: page.relative_to(plan.root).with_suffix("").as_posix() for page in toc_pages(plan.root)}
+
+
+def stage(plan: Plan, ledger_rows: Sequence[Row], folder: Path) -> Path:
+    """Fill the new folder `folder` with everything Sphinx needs to build the pages, and return it.
+
+    Raises RunError when a chapter is not executed or failed, UsageError for a marker that nobody fills.
+    """
+    folder = Path(folder)
+    documents = _documents(plan)
+    jobs = {job.chapter.path: job for job in plan.chapters}
+    texts = {page: page.read_text() for page in documents if page not in jobs}
+    for page in texts:
+        if (chapter := read_chapter(page, plan.root)) is not None:
+            raise RunError(f"chapter {chapter.name} is a page of the book and not part of this run: pages need every chapter")
+    chapters = {job.chapter.name: documents[page] for page in documents if (job := jobs.get(page))}
+    ledger = next((documents[page] for page, text in texts.items() if "<!-- psm:ledger -->" in text), None)
+    edition = Edition(plan, ledger_rows, tuple(read_record(job) for job in plan.chapters), chapters, ledger)
+    for job, record in zip(plan.chapters, edition.records):
+        notebook = chapter_page(job, edition, record)
+        write_whole(folder / f"{chapters[job.chapter.name]}.ipynb", nbformat.writes(notebook) + "\n")
+    for page, text in texts.items():
+        write_whole(folder / page.relative_to(plan.root), fill(text, page.name, edition, documents[page]))
+    _copy_site(plan, ledger_rows, folder)
+    return folder
+
+
+def _copy_site(plan: Plan, rows: Sequence[Row], folder: Path) -> None:
+    """Configuration, bibliography, style sheets, and the ledger's downloads."""
+    for name in SITE_FILES:
+        if (plan.root / name).is_file():
+            write_whole(folder / name, (plan.root / name).read_bytes())
+    if (plan.root / "_static").is_dir():
+        shutil.copytree(plan.root / "_static", folder / "_static", dirs_exist_ok=True)
+    write_whole(folder / EXTRA / "ledger.json", json.dumps(list(rows), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_whole(folder / EXTRA / "ledger.csv", ledger_page.ledger_csv(rows))
+    write_whole(folder / EXTRA / ".nojekyll", "")

@@ -1,0 +1,137 @@
+"""What a chapter's cells use: base models to experiment on, and a notebook page to write measurements, numbers and figures into.
+
+    run = lab.start("p1", scale=scale, seeds=seeds)
+    for base in run.base_models("main"):
+        run.measure([...])
+    run.value("captured", 0.8)
+    run.finish()
+
+Under the book's executor everything lands in the run's own folder; in JupyterLab in a scratch folder.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+
+from psm import figures
+from psm.errors import UsageError
+from psm.evidence.measurements import COLUMNS, validate
+from psm.files import workspace, write_json, write_whole
+from psm.scale import Scale, get_scale, world_seeds
+from psm.training import store
+
+
+class _Plain:
+    """A text that a notebook shows without quotes."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def start(chapter: str, scale: str, seeds: Iterable[int]) -> Run:
+    """Begin a chapter's run. Raises UsageError for an unknown scale or seeds that are not whole numbers from 0 up."""
+    seeds = tuple(seeds)
+    if not seeds or any(not isinstance(s, int) or s < 0 for s in seeds) or len(set(seeds)) != len(seeds):
+        raise UsageError(f"seeds must be distinct whole numbers from 0 up, such as [0, 1, 2], not {list(seeds)}")
+    folder = os.environ.get("PSM_RUN_DIR")
+    return Run(chapter, get_scale(scale), seeds, Path(folder) if folder else workspace() / "lab" / "runs" / chapter)
+
+
+class Run:
+    """One execution of one chapter: what it measures, binds and draws."""
+
+    def __init__(self, chapter: str, scale: Scale, seeds: tuple[int, ...], folder: Path):
+        self.chapter, self.scale, self.seeds, self.folder = chapter, scale, seeds, folder
+        self._frames: list[pd.DataFrame] = []
+        self._values: dict[str, dict[str, Any]] = {}
+
+    def base_models(self, world: str) -> Iterator[store.BaseModel]:
+        """The base models of a world, one per seed. Outside the book's executor a missing one is pretrained, with progress."""
+        for seed in world_seeds(self.scale, world, self.seeds):
+            yield store.load(world, seed, self.scale.name, _show_progress(world, seed))
+
+    def measure(self, rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
+        """Keep tidy measurements (one row per seed, arm and item) and return them, checked.
+
+        Needed columns: quantity, world, value; substrate is "world" and arm, item, seed, valid_mass are empty unless given.
+        """
+        frame = pd.DataFrame(rows).copy()
+        for column, default in (("substrate", "world"), ("seed", None), ("arm", "model"), ("item", ""), ("valid_mass", None)):
+            if column not in frame:
+                frame[column] = default
+        checked = validate(frame[list(COLUMNS)])
+        self._frames.append(checked)
+        return checked
+
+    def value(self, name: str, number: float | int | str, fmt: str = ".2f", tolerance: float | None = None) -> str:
+        """Bind a number of this run to a name, for the prose: {glue:text}`name`. Returns its text.
+
+        `tolerance` is how far a re-run may lie from the published number before `psm compare` names it.
+        """
+        text = number if isinstance(number, str) else f"{number:{fmt}}".replace("-", "\N{MINUS SIGN}")
+        kept = number if isinstance(number, (str, int)) else float(number)
+        self._values[name] = {"value": kept, "text": text, "tolerance": tolerance}
+        try:
+            from myst_nb import glue
+        except ImportError:   # the book's own tools are not everywhere a notebook is
+            return text
+        glue(name, _Plain(text), display=False)
+        return text
+
+    def figure(self, name: str, draw: Callable, data: pd.DataFrame, alt: str, caption: str, **layout: Any) -> HTML:
+        """Draw `draw(axes, data)` in both themes, keep the data behind it, and show it. See `figures.figure_html`."""
+        bundle = figures.figure_html(name, draw, data, alt, caption, **layout)
+        folder = self.folder / "figures"
+        write_whole(folder / f"{name}.csv", bundle.csv)
+        write_whole(folder / f"{name}-light.svg", bundle.light_svg)
+        write_whole(folder / f"{name}-dark.svg", bundle.dark_svg)
+        write_json(folder / f"{name}.json", {"alt": bundle.alt, "caption": bundle.caption})
+        return HTML(bundle.html)
+
+    def finish(self) -> None:
+        """Write measurements.csv and values.json: the last line of every chapter."""
+        frame = pd.concat(self._frames, ignore_index=True) if self._frames else pd.DataFrame(columns=list(COLUMNS))
+        write_whole(self.folder / "measurements.csv", validate(frame).to_csv(index=False, lineterminator="\n"))
+        write_json(self.folder / "values.json", self._values)
+
+
+def table(frame: pd.DataFrame, caption: str) -> HTML:
+    """A small table that screen readers can read: caption, column heads, first column as row heads."""
+    head = "".join(f'<th scope="col">{html.escape(str(c))}</th>' for c in frame.columns)
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(str(row[0]))}</th>' + "".join(f"<td>{html.escape(str(v))}</td>" for v in row[1:]) + "</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    return HTML(
+        f'<table class="psm-table"><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def dialogue(text: str) -> HTML:
+    """A document of the world, set as a dialogue: speaker and words, line by line."""
+    lines = []
+    for line in text.split("\n"):
+        who, _, words = line.partition(": ")
+        said = f"<b>{html.escape(who)}:</b> {html.escape(words)}" if words else html.escape(line)
+        lines.append(f'<p class="{"psm-user" if who.startswith("User") else "psm-speaker"}">{said}</p>')
+    return HTML(f'<div class="psm-dialogue">{"".join(lines)}</div>')
+
+
+def _show_progress(world: str, seed: int) -> store.Progress:
+    def show(step: int, steps: int, loss: float) -> None:
+        if step % max(1, steps // 20) == 0 or step == steps:
+            end = "\n" if step == steps else ""
+            print(f"\rpretraining {world}, seed {seed}: step {step} of {steps}, loss {loss:.2f}", end=end, file=sys.stderr, flush=True)
+
+    return show

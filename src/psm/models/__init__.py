@@ -1,0 +1,1 @@
+"""Models: the tiny transformers of the persona world, real open models, and how both are read."""

@@ -1,0 +1,56 @@
+"""Holds a model against the exact posterior: how close its next-answer distribution is to Bayes, turn by turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from psm.models.scoring import next_token_logprobs
+from psm.world.grammar import World
+from psm.world.posterior import kl_divergence, posterior_by_turn, predictive_tokens
+from psm.world.sampler import Dialogues
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Divergences in nats at every turn of n dialogues of k turns, each (n, k).
+
+    model : KL(exact predictive || model)
+    prior : KL(exact predictive || predictive of someone who never updates)
+    plain : whether the question bore a cue that demands nothing
+    """
+
+    model: np.ndarray
+    prior: np.ndarray
+    plain: np.ndarray
+
+    def captured(self) -> np.ndarray:
+        """(k,) share of the exact inference that the model makes, 1 - KL(model)/KL(prior); NaN where there is none to make."""
+        model = np.where(self.plain, self.model, np.nan)
+        prior = np.where(self.plain, self.prior, np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = 1 - np.nanmean(model, 0) / np.nanmean(prior, 0)
+        return np.where(np.nanmean(prior, 0) > 1e-9, share, np.nan)
+
+
+def against_bayes(
+    model: PreTrainedModel, world: World, dialogues: Dialogues, posterior: np.ndarray | None = None
+) -> Inference:
+    """Divergence of the model's answer distribution from the exact posterior predictive.
+
+    `posterior` (n, k, S) replaces the exact one of `world`, e.g. to ask whether a model of another world infers at all.
+    """
+    posterior = posterior_by_turn(world, dialogues) if posterior is None else posterior
+    logprobs = next_token_logprobs(model, dialogues.tokens, dialogues.answer_positions())
+    divergence_model, divergence_prior = [], []
+    for j in range(dialogues.domain.shape[1]):
+        question = dialogues.domain[:, j], dialogues.topic[:, j], dialogues.cue[:, j]
+        exact = predictive_tokens(world, posterior[:, j], *question)
+        flat = predictive_tokens(world, np.broadcast_to(world.prior, posterior[:, j].shape), *question)
+        divergence_model.append(kl_divergence(exact, logprobs[:, j]))
+        with np.errstate(divide="ignore"):
+            divergence_prior.append(kl_divergence(exact, np.log(flat)))
+    demanding = np.array([c.demands is not None for c in world.spec.cues])
+    return Inference(np.stack(divergence_model, 1), np.stack(divergence_prior, 1), ~demanding[dialogues.cue])

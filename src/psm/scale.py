@@ -1,0 +1,54 @@
+"""How much of everything a run spends: the budgets of `smoke`, `laptop` and `full` stand here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psm.errors import UsageError
+
+MANY_SEED_WORLDS = ("main", "independent")
+ONE_SEED_WORLDS = ("three_personas", "twelve_personas")   # exploratory: they yield no verdict
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Budgets of one scale. Seeds are counts; steps are optimiser steps of 32 documents."""
+
+    name: str
+    seeds: int              # seeds of the main and the independent world
+    side_seeds: int         # seeds of every other world
+    pretrain_steps: int     # optimiser steps of pretraining
+    eval_documents: int     # documents read when a model is held against the exact posterior
+    finetune_repeats: int   # fine-tunes of one arm from one base model, nested in the seed
+    cell_timeout_s: int     # seconds one notebook cell may take
+    is_evidence: bool       # whether a run at this scale yields verdicts
+
+
+SCALES = {
+    scale.name: scale
+    for scale in (
+        Scale("smoke", 1, 1, 120, 100, 1, 300, False),
+        Scale("laptop", 5, 3, 1000, 400, 1, 1200, True),
+        Scale("full", 10, 5, 4000, 1600, 3, 7200, True),
+    )
+}
+
+
+def get_scale(name: str) -> Scale:
+    """The scale called `name`. Raises UsageError that lists the known ones."""
+    if name not in SCALES:
+        raise UsageError(f"unknown scale {name!r}: choose one of {', '.join(SCALES)}")
+    return SCALES[name]
+
+
+def seeds_for(scale: Scale | str, world_name: str) -> tuple[int, ...]:
+    """Seeds that a world's base models are pretrained with at this scale."""
+    scale = get_scale(scale) if isinstance(scale, str) else scale
+    if world_name in ONE_SEED_WORLDS:
+        return (0,)
+    return tuple(range(scale.seeds if world_name in MANY_SEED_WORLDS else scale.side_seeds))
+
+
+def world_seeds(scale: Scale, world_name: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Seeds of one world's base models in a run with `seeds`: all of them, or the first few in a side world."""
+    return seeds if world_name in MANY_SEED_WORLDS else seeds[: len(seeds_for(scale, world_name))]

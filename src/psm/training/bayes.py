@@ -1,0 +1,55 @@
+"""What an exact Bayesian would do after the same training: the counterpart of any arm, and the fit of how many episodes count."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from psm.models.scoring import Behaviour
+from psm.training.finetune import Arm, expected_log_likelihood
+from psm.world.grammar import World
+from psm.world.posterior import condition
+
+
+def posterior_after(world: World, *training: tuple[Arm, float]) -> np.ndarray:
+    """Posterior over personas after n average episodes of each (arm, n), one after the other.
+
+    (S,) where a speaker is one persona; (D, S), one posterior per domain, where the world's domains are unrelated.
+    """
+    evidence = sum(n * expected_log_likelihood(world, arm) for arm, n in training)
+    evidence = np.zeros((len(world.domain_names), len(world.prior))) + evidence
+    if world.spec.coupling != "domain":
+        evidence = evidence.sum(0)
+    return condition(world.prior, evidence)
+
+
+def bayes_behaviour(world: World, *training: tuple[Arm, float]) -> Behaviour:
+    """How somebody with the exact posterior after this training would answer in every domain."""
+    return behaviour_of(world, posterior_after(world, *training))
+
+
+def behaviour_of(world: World, posterior: np.ndarray) -> Behaviour:
+    """Posterior predictive behaviour of a posterior (S,) or (D, S)."""
+    n_domains = len(world.domain_names)
+    by_domain = np.broadcast_to(posterior, (n_domains, len(world.prior)))
+    classes = np.einsum("ds,sdc->dc", by_domain, world.class_probs)
+    return Behaviour(classes, by_domain @ world.language_probs[:, 1], np.ones(n_domains))
+
+
+def behaviour_divergence(target: Behaviour, model: Behaviour, domains: np.ndarray) -> float:
+    """Mean over `domains` (indices) of KL(target || model) in nats, answer class and language taken together."""
+    def kl(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+        return np.where(p > 0, p * (np.log(np.maximum(p, 1e-12)) - np.log(np.maximum(q, 1e-12))), 0).sum(-1)
+
+    two = lambda b: np.stack([1 - b.german, b.german], -1)   # noqa: E731
+    return float((kl(target.classes, model.classes) + kl(two(target), two(model)))[domains].mean())
+
+
+def fit_episodes(
+    world: World, observed: Behaviour, arm: Arm, domains: np.ndarray, before: tuple[tuple[Arm, float], ...] = ()
+) -> float:
+    """Effective number of episodes: the n whose Bayesian behaviour is nearest to the observed one in `domains`."""
+    def loss(log_n: float) -> float:
+        return behaviour_divergence(observed, bayes_behaviour(world, *before, (arm, float(np.exp(log_n)))), domains)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(1e-2), np.log(50.0)), method="bounded").x))
