@@ -96,9 +96,9 @@ def _settings(dark: bool, salt: str) -> dict[str, Any]:
     grid = "#3a4049" if dark else "#dfe2e6"
     return {
         "svg.fonttype": "path", "svg.hashsalt": f"psm-{salt}",
-        "font.family": ["DejaVu Sans"], "font.size": 13,
-        "axes.labelsize": 13.5, "axes.titlesize": 14, "xtick.labelsize": 12.5, "ytick.labelsize": 12.5,
-        "legend.fontsize": 12.5, "legend.title_fontsize": 12.5, "legend.frameon": False,
+        "font.family": ["DejaVu Sans"], "font.size": 13.5,
+        "axes.labelsize": 14.5, "axes.titlesize": 14.5, "xtick.labelsize": 13.5, "ytick.labelsize": 13.5,
+        "legend.fontsize": 13.5, "legend.title_fontsize": 13.5, "legend.frameon": False,
         "axes.titlelocation": "left", "axes.titlepad": 10, "axes.labelpad": 6,
         "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.9,
         "axes.grid": True, "axes.axisbelow": True, "grid.linewidth": 0.8, "grid.color": grid,
@@ -199,7 +199,7 @@ def wrap(name: str, light_svg: str, dark_svg: str, csv: str, alt: str, caption: 
     """The `<figure>`: both themes (without the book's style sheet only the light one shows), caption, data link."""
     alt_text = html.escape(" ".join(alt.split()), quote=True)
     images = "".join(
-        f'<img class="psm-{theme} only-{theme}" src="{data_uri("image/svg+xml", svg)}" alt="{alt_text}" '
+        f'<img class="psm-{theme}" src="{data_uri("image/svg+xml", svg)}" alt="{alt_text}" '
         f'style="{inline}max-width:100%;height:auto">'
         for theme, svg, inline in (("light", light_svg, ""), ("dark", dark_svg, "display:none;"))
     )

@@ -15,18 +15,20 @@ Row = dict[str, Any]
 
 # verdict: (sign, what it means). The landing page's list and every badge come from here.
 VERDICTS = {
-    "supported": ("✓", "The interval lies beyond the smallest effect that was fixed beforehand as mattering, and every "
-                       "control held."),
+    "supported": ("✓", "The interval lies beyond the smallest effect that was fixed beforehand as mattering (or, where no effect "
+                       "was predicted, wholly inside it), and every control held."),
     "absent": ("○", "The interval lies wholly inside that smallest effect: where an effect was predicted, this counts "
                     "against the theory."),
     "contradicted": ("✕", "The interval lies beyond zero on the wrong side."),
-    "inconclusive": ("?", "The interval is too wide to say: it fits an effect that matters and one that does not."),
-    "invalid": ("!", "A control did not hold, or the training that the test rests on did not take. The estimate is shown "
+    "inconclusive": ("?", "The interval fits both an effect that matters and one that does not, or something bars a better "
+                          "verdict: too few seeds, an undecided control, a prediction registered too late."),
+    "invalid": ("!", "A control failed, or the training that the test rests on did not take. The estimate is shown "
                      "and means nothing."),
     "not run": ("–", "No result is in this ledger."),
 }
-NO_VERDICT = "values, no verdict"
+CHECKS = {"holds": ("✓", "supported"), "fails": ("!", "invalid"), "undecided": ("?", "inconclusive")}   # sign, looks like
 SUBSTRATES = {"world": "persona world", "real": "real model"}
+WHERE = {"world": "in the persona world", "real": "for the real model"}
 
 
 def number(value: Any) -> str:
@@ -51,26 +53,25 @@ def day(stamp: str | None) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
+def plain(title: str) -> str:
+    """A title without Markdown's marks for emphasis, code and maths."""
+    return re.sub(r"[*`$]|(?<!\w)_|_(?!\w)", "", title)
+
+
 def slug(test: str) -> str:
     """Anchor of a test's line on the ledger page."""
     return "test-" + re.sub(r"[^a-z0-9]+", "-", test.lower()).strip("-")
 
 
-def verdict_of(row: Row, scale: str) -> str:
-    """The word to show: at a scale that is no evidence a row that ran has none."""
-    word = row.get("verdict") or "not run"
-    return word if get_scale(scale).is_evidence or word == "not run" else NO_VERDICT
-
-
 def css_class(word: str) -> str:
-    """Style class of a verdict's word."""
+    """Style class of a verdict or of what became of a check."""
+    word = CHECKS[word][1] if word in CHECKS else word
     return f"psm-is-{word.replace(' ', '-')}" if word in VERDICTS else "psm-is-none"
 
 
-def pill(row: Row, scale: str) -> str:
+def pill(word: str) -> str:
     """The verdict alone, as sign and word; the sign keeps it readable without colour."""
-    word = verdict_of(row, scale)
-    sign = VERDICTS[word][0] if word in VERDICTS else "·"
+    sign = (VERDICTS | CHECKS).get(word, ("·",))[0]
     return f'<span class="psm-pill {css_class(word)}"><span aria-hidden="true">{sign}</span> {html.escape(word)}</span>'
 
 
@@ -82,14 +83,18 @@ def units(row: Row) -> str:
     return f"{count} seed{'' if count == 1 else 's'}"
 
 
-def requirement(row: Row) -> str:
-    """What the estimate had to do to count as support."""
-    threshold, unit = row.get("threshold"), html.escape(row.get("unit") or "")
-    if threshold is None:
+def needed(row: Row) -> str:
+    """Where the whole interval has to lie: past or within the smallest effect, or inside a control's bound."""
+    if row.get("bound"):
+        low, high = row["bound"]
+        if None in (low, high):
+            return f"at least {number(low)}" if high is None else f"at most {number(high)}"
+        return f"between {number(low)} and {number(high)}"
+    if row.get("threshold") is None:
         return ""
-    size = number(abs(threshold))
-    words = {"greater": f"above {size}", "less": f"below −{size}", "equivalent": f"between −{size} and {size}"}
-    return f"To count as support it had to lie {words[row['direction']]}{' ' + unit if unit else ''}."
+    size = abs(row["threshold"])
+    return {"greater": f"above {number(size)}", "less": f"below {number(-size)}",
+            "equivalent": f"between {number(-size)} and {number(size)}"}[row["direction"]]
 
 
 def rival_sentence(row: Row) -> str:
@@ -105,31 +110,35 @@ def rival_sentence(row: Row) -> str:
     return f"It does not tell the theory from the rival, {name}."
 
 
+def _estimate(row: Row) -> str:
+    """The estimate in a sentence, and what it had to be."""
+    unit = f" {html.escape(row['unit'])}" if row.get("unit") else ""
+    spread = interval(row.get("ci_low"), row.get("ci_high"))
+    spread = f"{units(row)}, no interval" if spread == "–" else f"95 % interval {spread}, {units(row)}"
+    return f"Estimate <strong>{number(row['estimate'])}</strong>{unit} ({spread}). To count as support, all of it had to lie {needed(row)}."
+
+
 def _badge(row: Row, scale: str, ledger_href: str | None) -> str:
-    """One test's badge."""
-    word = verdict_of(row, scale)
-    where = html.escape(SUBSTRATES.get(row.get("substrate"), ""))
-    world = html.escape(str(row.get("world") or ""))
-    head = f'{pill(row, scale)} <strong>{html.escape(row["claim"])}</strong> in the {where}{f" “{world}”" if world else ""}'
-    if row.get("substrate") == "real":
-        head = head.replace(" in the real model", " for the real model")
-    lines = []
-    if row.get("estimate") is not None:
-        unit = html.escape(row.get("unit") or "")
-        spread = interval(row.get("ci_low"), row.get("ci_high"))
-        spread = f"95 % interval {spread}, {units(row)}" if spread != "–" else f"{units(row)}, no interval"
-        lines.append(f"Estimate <strong>{number(row['estimate'])}</strong>{' ' + unit if unit else ''} ({spread}). {requirement(row)}")
-        if word in VERDICTS and (sentence := rival_sentence(row)):
-            lines.append(sentence)
-    if word == NO_VERDICT:
-        lines.append("A smoke run shows that everything runs. It is no evidence.")
-    elif word != "supported" and row.get("reason"):
-        lines.append(f'<span class="psm-reason">{html.escape(row["reason"])}</span>')
-    run = f", run on {day(row['run_started_at'])}" if row.get("run_started_at") else ""
-    link = f' · <a href="{ledger_href}#{slug(row["test"])}">the test in the ledger</a>' if ledger_href else ""
-    foot = f"{html.escape(row['test'])} · {html.escape(scale)} scale{run}{link}"
-    body = "".join(f"<p>{line.strip()}</p>" for line in lines)
-    return f'<div class="psm-verdict {css_class(word)}"><p class="psm-verdict-head">{head}</p>{body}<p class="psm-verdict-foot">{foot}</p></div>'
+    """One test's badge: the verdict, the estimate, why it is no better, and the way to the ledger."""
+    word = row.get("verdict") or "not run"
+    where = f"{WHERE[row['substrate']]} “{html.escape(str(row.get('world') or ''))}”"
+    lines = [_estimate(row)] if row.get("estimate") is not None else []
+    if not get_scale(scale).is_evidence and word != "not run":
+        lines.append("Smoke run: values, no verdict. It shows that everything runs and is no evidence.")
+    else:
+        lines += [sentence] if (sentence := rival_sentence(row)) else []
+        lines += [f'<span class="psm-reason">{html.escape(row["reason"])}</span>'] if word != "supported" and row.get("reason") else []
+    foot = f"{html.escape(row['test'])} · {html.escape(scale)} scale"
+    foot += f", run on {day(row['run_started_at'])}" if row.get("run_started_at") else ""
+    foot += f' · <a href="{ledger_href}#{slug(row["test"])}">the test in the ledger</a>' if ledger_href else ""
+    return _card(word, f"{pill(word)} <strong>{html.escape(row['claim'])}</strong> {where}", lines, foot)
+
+
+def _card(word: str, head: str, lines: Sequence[str], foot: str = "") -> str:
+    """The frame of a badge."""
+    foot = f'<p class="psm-verdict-foot">{foot}</p>' if foot else ""
+    body = "".join(f"<p>{line}</p>" for line in lines)
+    return f'<div class="psm-verdict {css_class(word)}"><p class="psm-verdict-head">{head}</p>{body}{foot}</div>'
 
 
 def primary_rows(rows: Sequence[Row], claim: str) -> list[Row]:
@@ -139,25 +148,17 @@ def primary_rows(rows: Sequence[Row], claim: str) -> list[Row]:
 
 def chapter_badges(claims: Sequence[str], rows: Sequence[Row], scale: str, ledger_href: str | None) -> str:
     """All badges of a chapter as one block of HTML, without blank lines, so that Markdown leaves it alone."""
+    cards = []
+    for claim in claims:
+        missing = _card("not run", f"{pill('not run')} <strong>{html.escape(claim)}</strong>",
+                        ["The ledger holds no primary test of this claim."])
+        cards += [_badge(row, scale, ledger_href) for row in primary_rows(rows, claim)] or [missing]
     if not claims:
-        cards = ['<div class="psm-verdict psm-is-none"><p class="psm-verdict-head">No verdict here</p>'
-                 "<p>This chapter tests no claim: it shows what the other chapters rest on.</p></div>"]
-    else:
-        cards = []
-        for claim in claims:
-            found = primary_rows(rows, claim)
-            missing = {"claim": claim, "test": claim, "verdict": "not run", "reason": "The ledger holds no primary test of this claim."}
-            cards += [_badge(row, scale, ledger_href) for row in found] or [_missing(missing, scale)]
+        cards.append(_card("none", "No verdict here", ["This chapter tests no claim: it shows what the other chapters rest on."]))
     return f'<section class="psm-verdicts" aria-label="Verdict">{"".join(cards)}</section>'
-
-
-def _missing(row: Row, scale: str) -> str:
-    """Badge of a claim that no row of the ledger speaks about."""
-    return (f'<div class="psm-verdict {css_class("not run")}"><p class="psm-verdict-head">{pill(row, scale)} '
-            f'<strong>{html.escape(row["claim"])}</strong></p><p>{row["reason"]}</p></div>')
 
 
 def verdict_words() -> str:
     """The list of verdicts and what each means."""
-    items = "".join(f'<dt>{pill({"verdict": word}, "laptop")}</dt><dd>{meaning}</dd>' for word, (_, meaning) in VERDICTS.items())
+    items = "".join(f"<dt>{pill(word)}</dt><dd>{meaning}</dd>" for word, (_, meaning) in VERDICTS.items())
     return f'<dl class="psm-words">{items}</dl>'

@@ -12,7 +12,8 @@ from pathlib import Path
 from psm.book.plan import Plan
 from psm.book.stage import stage
 from psm.errors import RunError
-from psm.files import read_json, replace_folder, workspace, write_json, write_whole
+from psm.evidence.ledger import read_ledger
+from psm.files import replace_folder, workspace, write_json, write_whole
 
 # Sphinx's lines that say what is wrong, and the colour codes that may surround them.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -24,7 +25,7 @@ def build_pages(plan: Plan) -> Path:
 
     Any warning is an error. RunError names the first one and the log; the pages that stood before stay untouched.
     """
-    rows = read_json(plan.ledger)
+    rows = read_ledger(plan.ledger_folder)
     target = plan.pages_stamp.parent
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pages-", dir=target.parent) as temporary:

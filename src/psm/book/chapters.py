@@ -134,10 +134,20 @@ def _declared(declared: Any, shown: Path) -> dict[str, Any]:
     for world in values["worlds"]:
         if world not in WORLD_NAMES:
             raise UsageError(f"{shown}: front matter field 'psm.worlds' names the unknown world '{world}': known are {', '.join(WORLD_NAMES)}")
+    _demand_real_models(values["real_models"], shown)
     timeout = declared.get("timeout_s")
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 1):
         raise UsageError(f"{shown}: front matter field 'psm.timeout_s' is {timeout!r}, not a whole number of seconds")
     return {**values, "timeout_s": timeout}
+
+
+def _demand_real_models(names: tuple[str, ...], shown: Path) -> None:
+    from psm.models.sources import known_models
+
+    known = [model.name for model in known_models()]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{shown}: front matter field 'psm.real_models' names the unknown model '{name}': known are {', '.join(known)}")
 
 
 def _names(value: Any, name: str, shown: Path) -> tuple[str, ...]:

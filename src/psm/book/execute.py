@@ -7,16 +7,13 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from filelock import FileLock, Timeout
@@ -164,7 +161,7 @@ def _run_kernel(
             executed = papermill.execute_notebook(
                 source, making / "executed.ipynb", job.parameters, kernel_name="python3", cwd=plan.root,
                 progress_bar=False, log_output=False, execution_timeout=timeout,
-                shutdown_kernel="immediate", on_cell_execute=entered,
+                shutdown_kernel="immediate", extra_arguments=["--log-level=ERROR"], on_cell_execute=entered,
             )
         except PapermillExecutionError as error:
             raise _failure(chapter, position, cells, _error_text(error.ename, error.evalue)) from None
@@ -270,20 +267,3 @@ def _keep_partial(partial: Path, failed: Path) -> None:
 
 def _shown(path: Path, root: Path) -> Path:
     return path.relative_to(root) if path.is_relative_to(root) else path
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt, so that a scheduler's stop cleans up as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

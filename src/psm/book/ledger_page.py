@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,25 +11,11 @@ import pandas as pd
 from psm import figures
 from psm.book import badges
 from psm.book.badges import Row, interval, number
+from psm.evidence.verdicts import false_positive_rate
 from psm.scale import get_scale
 
 LinkTo = Callable[[str], str]     # from a chapter's name to its address, seen from the page being filled
 MARKERS = {"supported": "o", "absent": "s", "contradicted": "X", "inconclusive": "D", "invalid": "v"}
-COLUMNS = ("claim", "test", "kind", "primary", "substrate", "world", "scale", "seeds", "n_units", "estimate", "ci_low",
-           "ci_high", "unit", "direction", "threshold", "verdict", "reason", "control", "rival", "discriminating",
-           "null_world", "chapter", "estimand", "per_seed", "registry_hash", "registry_commit", "registry_committed_at",
-           "run_started_at", "registered_before_run")
-
-
-def ledger_csv(rows: Sequence[Row]) -> str:
-    """The ledger as CSV, one line per row; lists and mappings are written as JSON inside their field."""
-    extra = sorted({name for row in rows for name in row} - set(COLUMNS))
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, [*COLUMNS, *extra], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: json.dumps(v, sort_keys=True) if isinstance(v, (list, dict, bool)) else v for k, v in row.items()})
-    return stream.getvalue()
 
 
 def place(row: Row) -> str:
@@ -40,7 +23,7 @@ def place(row: Row) -> str:
     return f"{badges.SUBSTRATES.get(row.get('substrate'), '')} {row.get('world') or ''}".strip()
 
 
-def forest_data(rows: Sequence[Row], scale: str) -> pd.DataFrame:
+def forest_data(rows: Sequence[Row]) -> pd.DataFrame:
     """The figure's numbers: every primary and secondary test in multiples of its own smallest effect of interest.
 
     A test that predicts less than nothing is turned round, so that support always lies to the right.
@@ -56,7 +39,7 @@ def forest_data(rows: Sequence[Row], scale: str) -> pd.DataFrame:
         table.append({
             "test": row["test"], "where": place(row), "null_world": bool(row.get("null_world")), "primary": bool(row.get("primary")),
             "direction": row["direction"], "estimate": row["estimate"] / unit, "ci_low": ends[0], "ci_high": ends[1],
-            "verdict": badges.verdict_of(row, scale),
+            "verdict": row["verdict"],
         })
     return pd.DataFrame(table)
 
@@ -64,10 +47,11 @@ def forest_data(rows: Sequence[Row], scale: str) -> pd.DataFrame:
 def _draw_forest(ax: Any, data: pd.DataFrame) -> None:
     """One line per test; the pale band is where its interval has to lie."""
     reach = 1.3 * max(3.0, float(data[["estimate", "ci_low", "ci_high"]].abs().max().max()))
+    seen: dict[str, Any] = {}
     for position, row in enumerate(data.itertuples()):
         low, high = (-1, 1) if row.direction == "equivalent" else (1, reach)
         ax.barh(position, high - low, left=low, height=0.8, color=figures.hue("green"), alpha=0.1)
-        shade = figures.colour(row.verdict)
+        shade = figures.colour(row.verdict if row.verdict in badges.VERDICTS else "not run")
         face = "none" if row.null_world else shade
         if pd.notna(row.ci_low):
             ax.plot([row.ci_low, row.ci_high], [position, position], color=shade, lw=1.4 if row.null_world else 2.6)
@@ -75,6 +59,8 @@ def _draw_forest(ax: Any, data: pd.DataFrame) -> None:
                 markerfacecolor=face, markeredgecolor=shade, markeredgewidth=1.6)
         edges = (-1, 1) if row.direction == "equivalent" else (1,)
         ax.plot(edges, [position] * len(edges), "|", color=figures.hue("ink"), ms=13, mew=1.4)
+        seen.setdefault(row.verdict, ax.plot([], [], MARKERS.get(row.verdict, "o"), ms=8, color=shade, label=row.verdict)[0])
+    ax.figure.legend(handles=list(seen.values()), loc="outside upper left", ncols=3, columnspacing=1.2, handletextpad=0.2)
     ax.axvline(0, color=figures.hue("grey"), lw=1)
     ax.set_xscale("symlog", linthresh=1, linscale=1)
     ticks = [t for t in (-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100) if -reach <= t <= reach]
@@ -84,13 +70,13 @@ def _draw_forest(ax: Any, data: pd.DataFrame) -> None:
     ax.set(xlim=(lowest * 1.4, reach), ylim=(len(data) - 0.4, -0.6),
            xlabel="multiples of the smallest effect that matters")
     labels = [row.test + (" (null world)" if row.null_world else "") for row in data.itertuples()]
-    ax.set_yticks(range(len(data)), labels, fontsize=12)
+    ax.set_yticks(range(len(data)), labels)
     ax.grid(axis="y", visible=False)
 
 
-def forest(rows: Sequence[Row], scale: str) -> str:
+def forest(rows: Sequence[Row]) -> str:
     """The ledger's figure, or a sentence where no test has an estimate."""
-    data = forest_data(rows, scale)
+    data = forest_data(rows)
     if data.empty:
         return "<p>No test in this ledger has an estimate to draw.</p>"
     lines = [f"{r.test}, {r.where}{', a null world' if r.null_world else ''}: {number(r.estimate)}"
@@ -105,54 +91,54 @@ def forest(rows: Sequence[Row], scale: str) -> str:
 
 def nulls(rows: Sequence[Row], scale: str) -> str:
     """How often the rule said `supported` where the claim is false by construction."""
-    made = [r for r in rows if r.get("null_world") and r.get("primary") and r.get("estimate") is not None]
+    made = [r for r in rows if r.get("null_world") and r.get("estimate") is not None]
     if not made:
-        return "<p>No primary test of this ledger has been run on a world where its claim is false.</p>"
-    if not get_scale(scale).is_evidence:
-        return (f"<p>{len(made)} primary test{'s' if len(made) > 1 else ''} also ran on a world where the claim is false. "
-                "A smoke run gives no verdicts, so nothing can be said of how often the rule is fooled.</p>")
-    fooled = [r["test"] for r in made if r.get("verdict") == "supported"]
-    named = f": {html.escape(', '.join(fooled))}" if fooled else ""
-    return (f"<p><strong>How often is the rule fooled?</strong> Each primary test is also run on a world in which its claim is false. "
-            f"Of {len(made)} such runs, {len(fooled)} came out as supported{named}.</p>")
+        return "<p>No test of this ledger has been run on a world where its claim is false.</p>"
+    rate = false_positive_rate(rows)
+    if not get_scale(scale).is_evidence or not rate["of"]:
+        return (f"<p>Tests that also ran on a world where their claim is false: {len(made)}. None of these runs has a verdict, "
+                "so nothing can be said of how often the rule is fooled.</p>")
+    named = f" ({html.escape(', '.join(rate['tests']))})" if rate["tests"] else ""
+    return (f"<p><strong>How often is the rule fooled?</strong> Primary tests are also run on worlds in which their claim is false. "
+            f"Of {rate['of']} such tests, {rate['fooled']} came out as supported{named}; the 95 % interval for the rule's rate of "
+            f"false support is {number(rate['low'])} to {number(rate['high'])}.</p>")
 
 
-def _control_text(row: Row) -> str:
-    """What became of a test's controls."""
-    controls = row.get("control") or []
-    return "<br>".join(f'{html.escape(c["id"])}: {html.escape(str(c.get("status", "")))}' for c in controls) or "–"
+def _checks(row: Row) -> str:
+    """What became of a test's controls and of its manipulation check."""
+    checks = [*(row.get("control") or []), *([row["manipulation"]] if row.get("manipulation") else [])]
+    return "<br>".join(f"{html.escape(c['id'])}: {html.escape(c['status'])}" for c in checks) or "–"
 
 
-def _table_row(row: Row, scale: str) -> str:
-    rival = row.get("rival")
-    rival_name = html.escape(rival["name"]) if isinstance(rival, dict) else html.escape(str(rival or ""))
-    told = {True: f"excluded: {rival_name}", False: f"not excluded: {rival_name}"}.get(row.get("discriminating"), "–")
+def _table_row(row: Row) -> str:
+    rival = html.escape(row["rival"]["name"]) if row.get("rival") else ""
+    told = {True: f"excluded: {rival}", False: f"not excluded: {rival}"}.get(row.get("discriminating"), "–")
     reason = f'<br><span class="psm-small">{html.escape(row["reason"])}</span>' if row.get("reason") else ""
+    fooled = "<br><strong>The rule was fooled.</strong>" if row.get("null_world") and row["verdict"] == "supported" else ""
     before = {True: "yes", False: "no"}.get(row.get("registered_before_run"), "–")
-    sign = {"greater": "> ", "less": "< −", "equivalent": "± "}.get(row.get("direction"), "")
-    threshold = f"{html.escape(sign)}{number(abs(row['threshold']))}" if row.get("threshold") is not None else "–"
     anchor = "" if row.get("null_world") else f' id="{badges.slug(row["test"])}"'
-    name = f'<th scope="row"{anchor}>{html.escape(row["test"])}<br><span class="psm-small">{html.escape(row.get("estimand") or "")}</span></th>'
-    cells = (html.escape(row.get("kind") or ""), html.escape(place(row)), f"{number(row.get('estimate'))} {html.escape(row.get('unit') or '')}",
-             interval(row.get("ci_low"), row.get("ci_high")), badges.units(row), threshold, _control_text(row), told,
-             badges.pill(row, scale) + reason, before)
+    small = " · ".join(part for part in (row.get("kind"), row.get("estimand")) if part)
+    name = f'<th scope="row"{anchor}>{html.escape(row["test"])}<br><span class="psm-small">{html.escape(small)}</span></th>'
+    cells = (badges.pill(row["verdict"]) + fooled + reason, html.escape(place(row)), f"{number(row.get('estimate'))} {html.escape(row.get('unit') or '')}",
+             interval(row.get("ci_low"), row.get("ci_high")), badges.units(row), badges.needed(row) or "–", _checks(row), told, before)
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def table(rows: Sequence[Row], scale: str, link: LinkTo) -> str:
+def table(rows: Sequence[Row], link: LinkTo) -> str:
     """Every row of the ledger as one accessible table, a group per claim and the null worlds last."""
-    heads = ("Test", "Kind", "Where", "Estimate", "95 % interval", "Units", "Needed", "Controls", "Rival", "Verdict", "Registered before the run")
+    heads = ("Test", "Verdict", "Where", "Estimate", "95 % interval", "Units", "Needed", "Controls", "Rival", "Registered before the run")
     real = [r for r in rows if not r.get("null_world")]
     groups = [(f'{html.escape(claim)}: <a href="{link(own[0]["chapter"])}">the chapter</a>', own)
               for claim in dict.fromkeys(r["claim"] for r in real) if (own := [r for r in real if r["claim"] == claim])]
     null = [r for r in rows if r.get("null_world")]
     groups += [("Null worlds: the same tests where the claim is false", null)] if null else []
     bodies = "".join(f'<tbody><tr><th scope="rowgroup" colspan="{len(heads)}" class="psm-group">{title}</th></tr>'
-                     f'{"".join(_table_row(row, scale) for row in own)}</tbody>' for title, own in groups)
+                     f'{"".join(_table_row(row) for row in own)}</tbody>' for title, own in groups)
     head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    caption = f"All {len(rows)} rows of the ledger. Intervals are over the units named; “needed” is the smallest effect of interest."
-    return (f'<div class="psm-scroll" role="region" aria-label="The ledger" tabindex="0"><table class="psm-table psm-ledger">'
-            f"<caption>{caption}</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>")
+    note = ("<p>Intervals are over the units named. “Needed” is where the whole interval must lie: past or within the smallest effect of "
+            "interest, or, for a control, inside its bound.</p>")
+    return (f'{note}<div class="psm-scroll" role="region" aria-label="The ledger" tabindex="0"><table class="psm-table psm-wide psm-ledger">'
+            f"<caption>All {len(rows)} rows of the ledger</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>")
 
 
 def ledger(rows: Sequence[Row], scale: str, link: LinkTo, top: str) -> str:
@@ -164,7 +150,7 @@ def ledger(rows: Sequence[Row], scale: str, link: LinkTo, top: str) -> str:
             f'<a href="{top}ledger.json" download>ledger.json</a>, <a href="{top}ledger.csv" download>ledger.csv</a>.</p>')
     if not rows:
         return head + "<p>The ledger is empty: no test is registered.</p>"
-    return head + forest(rows, scale) + nulls(rows, scale) + table(rows, scale, link)
+    return head + forest(rows) + nulls(rows, scale) + table(rows, link)
 
 
 def summary(rows: Sequence[Row], scale: str, chapters: Sequence[Any], link: LinkTo, ledger_href: str | None) -> str:
@@ -172,16 +158,20 @@ def summary(rows: Sequence[Row], scale: str, chapters: Sequence[Any], link: Link
     lines = []
     for chapter in chapters:
         for claim in chapter.claims:
-            cells = []
-            for substrate in badges.SUBSTRATES:
-                found = [r for r in badges.primary_rows(rows, claim) if r.get("substrate") == substrate]
-                shown = [f'<a href="{ledger_href}#{badges.slug(r["test"])}">{badges.pill(r, scale)}</a>' if ledger_href else badges.pill(r, scale)
-                         for r in found]
-                cells.append(f"<td>{'<br>'.join(shown) or 'no test'}</td>")
-            lines.append(f'<tr><th scope="row">{html.escape(claim)}</th><td><a href="{link(chapter.name)}">{html.escape(chapter.title)}</a></td>'
-                         f"{''.join(cells)}</tr>")
+            found = badges.primary_rows(rows, claim)
+            cells = "".join(f"<td>{_verdicts([r for r in found if r['substrate'] == s], ledger_href)}</td>" for s in badges.SUBSTRATES)
+            title = html.escape(badges.plain(chapter.title))
+            lines.append(f'<tr><th scope="row">{html.escape(claim)}: <a href="{link(chapter.name)}">{title}</a></th>{cells}</tr>')
     if not lines:
-        return "<p>No chapter of this book tests a claim yet.</p>"
-    heads = "".join(f'<th scope="col">{h}</th>' for h in ("Claim", "Chapter", "In the persona world", "For real models"))
-    return (f'<div class="psm-scroll" role="region" aria-label="Verdicts" tabindex="0"><table class="psm-table"><caption>Primary tests, '
-            f"{html.escape(scale)} scale.</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>")
+        return "<p>No chapter of this book tests a claim.</p>"
+    heads = "".join(f'<th scope="col">{h}</th>' for h in ("Claim", "Persona world", "Real models"))
+    return (f'<div class="psm-scroll" role="region" aria-label="Verdicts" tabindex="0"><table class="psm-table psm-summary">'
+            f"<caption>Verdicts of the primary tests, {html.escape(scale)} scale.</caption>"
+            f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>")
+
+
+def _verdicts(rows: Sequence[Row], ledger_href: str | None) -> str:
+    """Verdicts of one claim on one substrate, each leading to its line of the ledger."""
+    shown = [f'<a href="{ledger_href}#{badges.slug(row["test"])}">{badges.pill(row["verdict"])}</a>' if ledger_href
+             else badges.pill(row["verdict"]) for row in rows]
+    return "<br>".join(shown) or "no test"

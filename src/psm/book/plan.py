@@ -10,9 +10,14 @@ from psm.book import keys
 from psm.book.chapters import Chapter, discover, select
 from psm.errors import UsageError
 from psm.files import project_root, workspace
-from psm.scale import MANY_SEED_WORLDS, Scale, get_scale, seeds_for
+from psm.scale import Scale, get_scale, world_seeds
 
 TARGETS = ("chapters", "ledger", "pages")
+
+
+def step_id(kind: str, key: str, name: str = "") -> str:
+    """Name of one step of a run in its events."""
+    return f"{kind}:{name}:{key}"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class ModelJob:
 
     @property
     def step_id(self) -> str:
-        return f"model:{self.world}-s{self.seed}:{self.key}"
+        return step_id("model", self.key, f"{self.world}-s{self.seed}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class ChapterJob:
 
     @property
     def step_id(self) -> str:
-        return f"chapter:{self.chapter.name}:{self.key}"
+        return step_id("chapter", self.key, self.chapter.name)
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,11 @@ class Plan:
 
     @property
     def ledger_id(self) -> str:
-        return f"ledger::{self.ledger_key}"
+        return step_id("ledger", self.ledger_key)
 
     @property
     def pages_id(self) -> str:
-        return f"pages::{self.pages_key}"
+        return step_id("pages", self.pages_key)
 
     def chapter(self, name: str) -> ChapterJob:
         """The job of one chapter. Raises UsageError when the plan has none of that name."""
@@ -111,17 +116,21 @@ class Plan:
         """Base models that a chapter still waits for; none once its record exists."""
         return () if job.record.exists() else tuple(model for model in job.base_models if not model.path.exists())
 
-    def pending(self, until: str = "pages") -> list[Step]:
-        """What is still to be made, in the order in which it can be made."""
+    def steps(self, until: str = "pages") -> list[Step]:
+        """Everything that the run consists of, in the order in which it can be made."""
         scale = self.scale.name
-        models = {model: None for job in self.chapters for model in self.missing_models(job)}
-        steps = [Step("model", m.step_id, m.label, m.path, f"model/{scale}") for m in models]
+        steps = [Step("model", m.step_id, m.label, m.path, f"model/{scale}") for m in self.base_models]
         steps += [Step("chapter", j.step_id, j.label, j.record, f"chapter/{scale}/{j.chapter.name}") for j in self.chapters]
         if until in ("ledger", "pages"):
             steps.append(Step("ledger", self.ledger_id, "verdicts", self.ledger, f"ledger/{scale}"))
         if until == "pages":
             steps.append(Step("pages", self.pages_id, "pages", self.pages_stamp, f"pages/{scale}"))
-        return [step for step in steps if not step.target.exists()]
+        return steps
+
+    def pending(self, until: str = "pages") -> list[Step]:
+        """What of it is still to be made: a base model only when a chapter still waits for it."""
+        wanted = {model.step_id for job in self.chapters for model in self.missing_models(job)}
+        return [s for s in self.steps(until) if not s.target.exists() and (s.kind != "model" or s.id in wanted)]
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -133,11 +142,6 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if len(set(seeds)) != len(seeds):
         raise UsageError(f"bad seed list '{text}': a seed stands in it twice")
     return seeds
-
-
-def world_seeds(scale: Scale, world: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Seeds of one world's base models in a run with `seeds`: all of them, or the first few in a side world."""
-    return seeds if world in MANY_SEED_WORLDS else seeds[: len(seeds_for(scale, world))]
 
 
 def make_plan(

@@ -124,6 +124,8 @@ class Follower:
 
     def _take(self, event: dict[str, Any]) -> None:
         step = self.steps[event["id"]]
+        if step.id in self.finished:
+            return   # another process had been making it already, and told so
         if event["event"] == "start":
             self.running[step.id] = event["time"]
             self._say(f"{step.label} started", quiet=self._in_place)
@@ -132,11 +134,12 @@ class Follower:
         elif event["event"] == "finish":
             took = event["time"] - self.running.pop(step.id, event["time"])
             self.finished[step.id] = took
-            self._say(f"{step.label} finished in {spoken(took)}; {self.left()}")
+            more = f"; {self.left()}" if len(self.finished) + len(self.failed) < len(self.steps) else ""
+            self._say(f"{step.label} finished in {spoken(took)}{more}")
         elif event["event"] == "fail":
             self.running.pop(step.id, None)
             self.failed[step.id] = event["text"]
-            self._say(f"{step.label} FAILED: {event['text']}")
+            self._say(f"{step.label} FAILED: {event['text'].removeprefix(f'{step.label} failed ')}")
 
     def _say(self, text: str, quiet: bool = False) -> None:
         if quiet:

@@ -72,7 +72,7 @@ def how_to_cite(citation: Citation, chapter: Any, record: Record) -> str:
     url = f" {citation.url}" if citation.url else ""
     authors = "; ".join(citation.authors)
     plain = f"{authors} ({year}). {chapter.title}. In *{citation.title}*, version {citation.version}: {where}.{url}"
-    fields = {"author": " and ".join(f"{{{a}}}" if "," not in a else a for a in citation.authors), "title": f"{{{chapter.title}}}",
+    fields = {"author": " and ".join(f"{{{a}}}" if "," not in a else a for a in citation.authors), "title": f"{{{badges.plain(chapter.title)}}}",
               "booktitle": f"{{{citation.title}}}", "year": year, "edition": f"version {citation.version}", "note": where, "url": citation.url}
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
     bibtex = "\n".join([f"@incollection{{psm-{chapter.name}-{year},", *lines, "}"])
@@ -117,11 +117,11 @@ def status(records: Sequence[Record], titles: Mapping[str, str], link: Callable[
         name = record["chapter"]
         cells = (record["scale"], ", ".join(map(str, record["seeds"])), badges.day(record["started_at"]), duration(record["seconds"]),
                  f"{record['peak_memory_mb']:.0f} MB", record["cells"], len(record["base_models"]), commit_text(record))
-        rows.append(f'<tr><th scope="row"><a href="{link(name)}">{html.escape(titles[name])}</a></th>'
+        rows.append(f'<tr><th scope="row"><a href="{link(name)}">{html.escape(badges.plain(titles[name]))}</a></th>'
                     f"{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in cells)}</tr>")
     total = duration(sum(record["seconds"] for record in records))
     head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    table = (f'<div class="psm-scroll" role="region" aria-label="Timings" tabindex="0"><table class="psm-table">'
+    table = (f'<div class="psm-scroll" role="region" aria-label="Timings" tabindex="0"><table class="psm-table psm-wide">'
              f"<caption>Execution of every chapter, {total} in all, pretraining not included.</caption>"
              f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")
     kinds = list(dict.fromkeys(_mapping(r["hardware"]) for r in records))

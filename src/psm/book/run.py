@@ -22,9 +22,9 @@ from psm.errors import RunError, UsageError
 from psm.files import read_json, workspace
 
 # Keys decide what is valid, so the engine is told to trust files that exist: no triggers, no metadata, no lock of its
-# own (a killed run would leave it behind), and no doubt about files whose job was cut off after the rename.
+# own (a killed run would leave it behind), and no doubt about files whose job was cut off after they were complete.
 ENGINE_OPTIONS = (
-    "--keep-going", "--nolock", "--ignore-incomplete", "--drop-metadata", "--rerun-triggers", "input",
+    "--keep-going", "--nolock", "--ignore-incomplete", "--keep-incomplete", "--drop-metadata", "--rerun-triggers", "input",
     "--scheduler", "greedy", "--nocolor",
 )
 POLL_S = 0.2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -21,6 +20,7 @@ from psm.book.chapters import read_chapter, toc_pages
 from psm.book.notebooks import HIDDEN, is_injected
 from psm.book.plan import ChapterJob, Plan
 from psm.errors import RunError, UsageError
+from psm.evidence.ledger import write_ledger
 from psm.files import read_json, write_whole
 
 MARKER = re.compile(r"<!--\s*psm:([^\s>]*)\s*-->")
@@ -197,6 +197,5 @@ def _copy_site(plan: Plan, rows: Sequence[Row], folder: Path) -> None:
             write_whole(folder / name, (plan.root / name).read_bytes())
     if (plan.root / "_static").is_dir():
         shutil.copytree(plan.root / "_static", folder / "_static", dirs_exist_ok=True)
-    write_whole(folder / EXTRA / "ledger.json", json.dumps(list(rows), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    write_whole(folder / EXTRA / "ledger.csv", ledger_page.ledger_csv(rows))
+    write_ledger(folder / EXTRA, rows)
     write_whole(folder / EXTRA / ".nojekyll", "")

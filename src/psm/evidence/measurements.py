@@ -130,13 +130,12 @@ def _rows(here: pd.DataFrame, arm: str, wanted: Selection, test_id: str) -> pd.D
 def _same_cover(arm: pd.DataFrame, reference: pd.DataFrame, test_id: str, wanted: Selection) -> None:
     """Pairs need both halves; a mean over other items or seeds would be another comparison."""
     def cells(rows):
-        return {("" if pd.isna(seed) else int(seed), item) for seed, item in zip(rows["seed"], rows["item"])}
+        return {("none" if pd.isna(seed) else int(seed), item) for seed, item in zip(rows["seed"], rows["item"])}
     unpaired = sorted(cells(arm) ^ cells(reference), key=str)
     if unpaired:
         seed, item = unpaired[0]
         raise UsageError(f"{test_id}: arms {wanted.arm} and {wanted.reference} do not cover the same seeds and "
-                         f"items: {len(unpaired)} unpaired, the first at seed {seed or 'none' if seed == '' else seed}, "
-                         f"item {item or 'none'}")
+                         f"items: {len(unpaired)} unpaired, the first at seed {seed}, item {item or 'none'}")
 
 
 def _unit(rows: pd.DataFrame, test_id: str) -> str:

@@ -25,6 +25,16 @@ class Behaviour:
     valid: np.ndarray
 
 
+    def rate(self, world: World, domain: str, cls: str) -> float:
+        """Probability of one answer class in one domain."""
+        return float(self.classes[world.domain(domain), world.class_index(domain, cls)])
+
+
+def log_odds(p: float | np.ndarray) -> float | np.ndarray:
+    """Natural log-odds of a probability."""
+    return np.log(p) - np.log1p(-np.asarray(p))
+
+
 @torch.no_grad()
 def next_token_logprobs(model: PreTrainedModel, tokens: np.ndarray, positions: np.ndarray, batch: int = 256) -> np.ndarray:
     """(n, p, V) log-probabilities of the token after each of `positions` (p,) in `tokens` (n, L); logits only there."""

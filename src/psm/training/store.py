@@ -104,6 +104,7 @@ def _make(world_name: str, seed: int, scale_name: str, folder: Path, progress: P
     from psm.world.grammar import World
     from psm.world.tokenizer import build_tokenizer
 
+    _quiet()
     torch.set_num_threads(THREADS)
     recipe = recipe_for(get_scale(scale_name))
     world = World(get_world(world_name), seed)
@@ -131,9 +132,17 @@ def _make(world_name: str, seed: int, scale_name: str, folder: Path, progress: P
         raise
 
 
+def _quiet() -> None:
+    """No progress bars of transformers for files of a megabyte: they clutter notebooks."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 def _read(folder: Path, meta: dict) -> LlamaForCausalLM:
     from transformers import LlamaForCausalLM
 
+    _quiet()
     weights = folder / WEIGHTS
     name = WEIGHTS if WEIGHTS in meta["sha256"] and not folder.name.startswith("step-") else f"{folder.name}/{WEIGHTS}"
     if not weights.exists() or sha256_file(weights) != meta["sha256"].get(name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -131,6 +131,20 @@ def sample_dialogues(
     tokens = np.concatenate([np.full((n, 1), world.dialogue), *(p.tokens for p in parts)], axis=1)
     latents = {f: np.stack([getattr(p, f) for p in parts], 1) for f in ("topic", "cue", "cls", "language")}
     return Dialogues(tokens, speaker, domain, names=names, states=states, **latents)
+
+
+def with_other_speaker(world: World, rng: np.random.Generator, dialogues: Dialogues, turn: int) -> Dialogues:
+    """The same single-speaker dialogues, word for word, but with somebody else answering at `turn`: a new name there.
+
+    What came before is then no evidence about who answers. The answer itself stays, for the question put is the same.
+    """
+    others = world.anonymous_ids[rng.integers(0, len(world.anonymous_ids), len(dialogues.names))]
+    clash = others == dialogues.names[:, 0]
+    others[clash] = np.roll(world.anonymous_ids, 1)[np.searchsorted(world.anonymous_ids, others[clash])]
+    tokens, speaker = dialogues.tokens.copy(), dialogues.speaker.copy()
+    tokens[:, dialogues.answer_positions()[turn]] = others
+    speaker[:, turn] = 1
+    return replace(dialogues, tokens=tokens, speaker=speaker, names=np.stack([dialogues.names[:, 0], others], 1))
 
 
 def _named_states(world: World, who: np.ndarray) -> np.ndarray:

@@ -1,0 +1,40 @@
+# The book's commands. All run in .venv, which set-up makes and keeps in step with pyproject.toml and constraints.txt:
+# its mark is named after their content, is made last, and so is missing when something changed or was cut short.
+SCALE ?= laptop
+PYTHON ?= python3
+KEY := $(shell (pwd; cat pyproject.toml constraints.txt workflow/set-up.sh) | cksum | tr ' ' '-')
+READY := .venv/ready-$(KEY)
+PY := .venv/bin/python
+
+.PHONY: help setup book test bench lab edition clean-pages
+.DELETE_ON_ERROR:
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /make \1: /p' Makefile
+
+setup: $(READY)  ## make .venv with everything the book needs
+
+book: $(READY)  ## run the whole book and build its pages (SCALE=smoke, laptop or full; laptop unless said)
+	@$(PY) -m psm models fetch smollm2 || echo "SmolLM2 could not be fetched; the book builds without it and says so."
+	@$(PY) -m psm book --scale $(SCALE)
+
+test: $(READY)  ## run the tests
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q
+
+bench: .venv/bench-$(KEY)  ## measure speed and memory, as a table
+	@$(PY) workflow/bench.py
+
+lab: .venv/lab-$(KEY)  ## open the chapters as notebooks in JupyterLab
+	@$(PY) -m psm lab
+
+edition: $(READY)  ## write evidence/ and the README's ledger from a finished run and a clean tree
+	@$(PY) -m psm edition --scale $(SCALE)
+
+clean-pages:  ## delete the built pages; models and runs stay
+	rm -rf _build
+
+$(READY):
+	@sh workflow/set-up.sh $(PYTHON) $@
+
+.venv/lab-$(KEY) .venv/bench-$(KEY): .venv/%-$(KEY): $(READY)
+	@sh workflow/set-up.sh $(PYTHON) $@ $*

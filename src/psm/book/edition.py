@@ -1,0 +1,122 @@
+"""The published edition: evidence/ and the README's ledger, written whole from finished runs and a clean tree only."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from psm.book.badges import Row
+from psm.book.plan import ChapterJob, Plan, make_plan
+from psm.book.records import git_state, now
+from psm.book.stage import read_record
+from psm.errors import RunError, UsageError
+from psm.evidence.ledger import read_ledger, write_ledger
+from psm.evidence.tables import markdown_table
+from psm.files import project_root, read_json, replace_folder, sha256_file, write_json, write_whole
+from psm.scale import get_scale
+
+MANIFEST = "MANIFEST.json"
+KEPT = ("measurements.csv", "values.json", "record.json")
+BEGIN, END = "<!-- ledger:begin -->", "<!-- ledger:end -->"
+
+
+def make_edition(scale: str) -> Path:
+    """Write evidence/<scale>/ and the README's ledger from the runs of the current sources, and return the folder.
+
+    Raises UsageError, before anything is written, for a scale that is no evidence, a tree with uncommitted changes, a
+    run or ledger that is missing, and a test that was registered after its run began.
+    """
+    if not get_scale(scale).is_evidence:
+        raise UsageError(f"scale {scale} is no evidence: an edition is made at laptop or full scale")
+    commit = _clean_commit(project_root())
+    return write_edition(make_plan(scale), commit)
+
+
+def write_edition(plan: Plan, commit: str) -> Path:
+    """The edition of one plan; `commit` is the state of the tree it is made from."""
+    scale = plan.scale.name
+    rows = _checked_rows(plan)
+    readme = _readme(plan, rows)
+    target = plan.root / "evidence" / scale
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{scale}-", dir=target.parent) as temporary:
+        folder = Path(temporary) / scale
+        files = {name: entry for job in plan.chapters for name, entry in _copy_chapter(job, folder).items()}
+        write_ledger(folder, rows)
+        for name in ("ledger.json", "ledger.csv"):
+            files[name] = {"sha256": sha256_file(folder / name), "ledger_key": plan.ledger_key}
+        write_json(folder / MANIFEST, {"scale": scale, "commit": commit, "made_at": now(), "ledger_key": plan.ledger_key, "files": files})
+        replace_folder(folder, target)
+    write_whole(plan.root / "README.md", readme)
+    return target
+
+
+def _clean_commit(root: Path) -> str:
+    """The commit of a tree without uncommitted changes."""
+    state = git_state(root)
+    if not state["commit"]:
+        raise UsageError(f"{root} is not a git repository with a commit: an edition names the commit it was made from")
+    if state["dirty"]:
+        raise UsageError("there are uncommitted changes (git status lists them): commit them, then make the edition")
+    return state["commit"]
+
+
+def _checked_rows(plan: Plan) -> list[Row]:
+    """The ledger, when every chapter has its finished run and every test that ran was registered before it."""
+    missing = [job.chapter.name for job in plan.chapters if not job.record.is_file()]
+    if missing:
+        raise UsageError(f"no finished {plan.scale.name} run of {', '.join(missing)}: run `make book SCALE={plan.scale.name}` first")
+    if not plan.ledger.is_file():
+        raise UsageError(f"no verdicts for these runs: run `make book SCALE={plan.scale.name}` first")
+    rows = read_ledger(plan.ledger_folder)
+    late = [row["test"] for row in rows if row["verdict"] != "not run" and row.get("registered_before_run") is not True]
+    if late:
+        raise UsageError(f"not registered before its run: {', '.join(dict.fromkeys(late))}; commit claims.yml, then run those chapters again")
+    return rows
+
+
+def _copy_chapter(job: ChapterJob, folder: Path) -> dict[str, dict[str, Any]]:
+    """Copy what a chapter publishes, and return its lines of the manifest."""
+    record = read_record(job)
+    figures = sorted(path for kind in ("csv", "json") for path in (job.folder / "figures").glob(f"*.{kind}"))
+    lines = {}
+    for source in [*(job.folder / name for name in KEPT), *figures]:
+        if not source.is_file():
+            raise UsageError(f"the run of {job.chapter.name} holds no {source.name}: run the chapter again")
+        name = Path(job.chapter.name) / source.relative_to(job.folder)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / name)
+        lines[name.as_posix()] = {
+            "sha256": sha256_file(folder / name), "chapter": job.chapter.name, "key": job.key, "commit": record["commit"],
+            "started_at": record["started_at"], "finished_at": record["finished_at"],
+        }
+    return lines
+
+
+def _readme(plan: Plan, rows: Sequence[Row]) -> str:
+    """The README with the ledger of this edition between its two marks."""
+    path = plan.root / "README.md"
+    text = path.read_text() if path.is_file() else ""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UsageError(f"README.md needs the lines {BEGIN} and {END}: the ledger goes between them")
+    links = {job.chapter.name: job.chapter.path.relative_to(plan.root).as_posix() for job in plan.chapters}
+    head = f"Scale `{plan.scale.name}`; every test is in [evidence/{plan.scale.name}/ledger.csv](evidence/{plan.scale.name}/ledger.csv)."
+    return f"{before}{BEGIN}\n{head}\n\n{markdown_table(rows, links)}{END}{after}"
+
+
+def verify_edition(folder: Path | str) -> int:
+    """Check every file of an edition against its manifest and return their number. RunError names what differs."""
+    folder = Path(folder)
+    files = read_json(folder / MANIFEST)["files"]
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    problems = [f"{name} is missing" for name in sorted(set(files) - present)]
+    problems += [f"{name} is not in the manifest" for name in sorted(present - set(files))]
+    problems += [f"{name} was changed" for name in sorted(present & set(files)) if sha256_file(folder / name) != files[name]["sha256"]]
+    if problems:
+        raise RunError(f"the edition in {folder} is not the one its manifest describes: {'; '.join(problems)}")
+    return len(files)

@@ -1,0 +1,215 @@
+"""The ledger: one row per registered test and per null-world run, as records, as CSV and as tables for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from psm.errors import UsageError
+from psm.evidence import measurements, stats, verdicts
+from psm.evidence.history import Registration
+from psm.evidence.measurements import Effects, no_effects, read_measurements
+from psm.evidence.registry import Registry, Selection, Test, entry_hash, registrations
+from psm.evidence.tables import format_table, markdown_table
+from psm.evidence.verdicts import Check, Verdict
+from psm.files import read_json, write_json, write_whole
+from psm.scale import get_scale
+
+__all__ = ["build_ledger", "format_table", "markdown_table", "read_ledger", "read_run", "summary", "write_ledger"]
+
+Row = dict[str, Any]
+Run = tuple[pd.DataFrame | None, Mapping[str, Any] | None]
+NEEDED = ("claim", "test", "kind", "primary", "substrate", "world", "scale", "estimate", "verdict", "null_world", "chapter")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a test's chapter measured, when it ran, and since when the test has been registered."""
+
+    effects: Effects
+    started_at: str | None
+    registration: Registration
+
+    @property
+    def before_run(self) -> bool:
+        committed_at = self.registration.committed_at
+        return bool(committed_at and self.started_at) and _moment(committed_at) <= _moment(self.started_at)
+
+
+def read_run(folder: Path | str) -> Run:
+    """Measurements and record of a finished run folder."""
+    return read_measurements(Path(folder) / "measurements.csv"), read_json(Path(folder) / "record.json")
+
+
+def build_ledger(registry: Registry, runs: Mapping[str, Run | Path | str], scale: str, root: Path) -> list[Row]:
+    """Every test's row, in the registry's order, each primary world test followed by its null-world row.
+
+    `runs` maps a chapter to its run folder or to (measurements, record); a chapter that is missing there, or has no
+    measurements, gives "not run" rows. Interval ends that are infinite are None.
+    """
+    is_evidence = get_scale(scale).is_evidence
+    opened = {chapter: read_run(run) if isinstance(run, (str, Path)) else run for chapter, run in runs.items()}
+    for chapter, (_, record) in opened.items():
+        if record and record.get("scale", scale) != scale:
+            raise UsageError(f"the run of {chapter} is of scale {record['scale']}, the ledger of scale {scale}")
+    history = registrations(registry, root)
+    readings = {test.id: _read(test, test.select, opened, history[test.id]) for test in registry}
+    holm = verdicts.holm_adjusted(registry.tests, {t.id: verdicts.p_value(t, readings[t.id].effects) for t in registry})
+    rows = []
+    for test in registry:
+        row = _row(registry, test, readings, holm.get(test.id))
+        rows.append(_without_verdict(row, scale) if not is_evidence else row)
+        if test.null is not None:
+            row = _null_row(registry, test, opened, readings)
+            rows.append(_without_verdict(row, scale) if not is_evidence else row)
+    for row in rows:
+        row["scale"] = scale
+    return rows
+
+
+def _read(test: Test, wanted: Selection, runs: Mapping[str, Run], registration: Registration) -> _Reading:
+    frame, record = runs.get(test.chapter, (None, None))
+    started_at = record.get("started_at") if record else None
+    if frame is None:
+        return _Reading(no_effects(f"chapter {test.chapter} has no finished run at this scale"), started_at, registration)
+    return _Reading(measurements.effects(frame, test.id, test.substrate, wanted), started_at, registration)
+
+
+def _row(registry: Registry, test: Test, readings: Mapping[str, _Reading], p_holm: float | None) -> Row:
+    reading = readings[test.id]
+    controls = [verdicts.check_control(registry.get(name), readings[name].effects) for name in test.controls]
+    manipulation = None
+    if test.manipulation:
+        manipulation = verdicts.check_manipulation(registry.get(test.manipulation), readings[test.manipulation].effects,
+                                                   reading.effects.seeds)
+    basis = [test.id, *test.controls, *([test.manipulation] if test.manipulation else [])]
+    late = [name for name in basis if len(readings[name].effects) and not readings[name].before_run]
+    if test.kind in ("control", "manipulation"):
+        check = (verdicts.check_control if test.kind == "control" else verdicts.check_manipulation)(test, reading.effects)
+        verdict = Verdict(check.status, f"{check.detail[:1].upper()}{check.detail[1:]}.")
+    elif not len(reading.effects) or test.kind in ("primary", "secondary"):
+        why = f"{' and '.join(late)} was not registered before its run" if late else ""
+        verdict = verdicts.judge(test, reading.effects, controls, manipulation, why, p_holm)
+    else:
+        interval = stats.t_interval(reading.effects.values)
+        verdict = Verdict("no verdict (exploratory)", "An exploratory test shows values and yields no verdict.",
+                          verdicts.excludes_rival(test, interval))
+    row = _fields(test, test.select, reading, verdict, controls, manipulation)
+    return row | {"registered_before_run": reading.before_run and not late, "p_holm": p_holm if len(reading.effects) else None}
+
+
+def _null_row(registry: Registry, test: Test, runs: Mapping[str, Run], readings: Mapping[str, _Reading]) -> Row:
+    reading = _read(test, test.null, runs, readings[test.id].registration)
+    manipulation = None
+    if test.manipulation:
+        check = registry.get(test.manipulation)
+        there = _read(check, replace(check.select, place=test.null.place), runs, reading.registration)
+        manipulation = verdicts.check_manipulation(check, there.effects)
+    verdict = verdicts.judge_null(test, reading.effects, manipulation)
+    row = _fields(test, test.null, reading, verdict, [], manipulation)
+    return row | {"null_world": True, "registered_before_run": reading.before_run, "p_holm": None}
+
+
+def _fields(test: Test, selection: Selection, reading: _Reading, verdict: Verdict, controls: Sequence[Check],
+            manipulation: Check | None) -> Row:
+    effects = reading.effects
+    interval = stats.t_interval(effects.values) if len(effects) else None
+    return {
+        "claim": test.claim, "test": test.id, "kind": test.kind, "primary": test.kind == "primary",
+        "substrate": test.substrate, "world": selection.place, "chapter": test.chapter, "estimand": test.estimand,
+        "seeds": effects.seeds, "n_units": len(effects), "per_seed": [float(value) for value in effects.values],
+        "estimate": interval.mean if interval else None,
+        "ci_low": _finite(interval.low) if interval else None, "ci_high": _finite(interval.high) if interval else None,
+        "smallest_visible": _finite(interval.half_width) if interval else None,
+        "effect_size": _finite(stats.paired_effect_size(effects.values)) if interval else None,
+        "valid_mass": effects.valid_mass, "unit": test.unit, "direction": test.direction, "threshold": test.smallest_effect,
+        "bound": [_finite(end) for end in test.bound] if test.bound else None,
+        "control": [_check(check) for check in controls], "manipulation": _check(manipulation) if manipulation else None,
+        "rival": dict(test.rival) if test.rival else None, "discriminating": verdict.discriminating,
+        "verdict": verdict.verdict, "reason": verdict.reason, "null_world": False,
+        "p_value": verdicts.p_value(test, effects),
+        "registry_hash": entry_hash(test), "registry_commit": reading.registration.commit,
+        "registry_committed_at": reading.registration.committed_at, "run_started_at": reading.started_at,
+    }
+
+
+def _check(check: Check) -> Row:
+    interval = check.interval
+    return {"id": check.id, "status": check.status, "estimate": interval.mean if interval else None,
+            "ci_low": _finite(interval.low) if interval else None, "ci_high": _finite(interval.high) if interval else None,
+            "bound": [_finite(end) for end in check.bound], "detail": check.detail}
+
+
+def _without_verdict(row: Row, scale: str) -> Row:
+    """The row at a scale that counts as no evidence: its values and nothing that judges them."""
+    if row["verdict"] == "not run":
+        return row
+    checks = [{**check, "status": "not judged"} if check["status"] != "not run" else check for check in row["control"]]
+    manipulation = row["manipulation"]
+    if manipulation and manipulation["status"] != "not run":
+        manipulation = {**manipulation, "status": "not judged"}
+    return row | {"verdict": f"no verdict ({scale})", "reason": f"Scale {scale} shows that everything runs and counts as no evidence.",
+                  "discriminating": None, "p_value": None, "p_holm": None, "control": checks, "manipulation": manipulation}
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
+
+
+def _moment(stamp: str) -> datetime:
+    """An ISO time stamp as a moment; one without an offset is UTC."""
+    moment = datetime.fromisoformat(stamp)
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def write_ledger(folder: Path | str, rows: Sequence[Row]) -> None:
+    """Write ledger.json and, for spreadsheets, ledger.csv with lists spelt out."""
+    write_json(Path(folder) / "ledger.json", list(rows))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)) or list(NEEDED), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _flat(value) for name, value in row.items()} for row in rows)
+    write_whole(Path(folder) / "ledger.csv", stream.getvalue())
+
+
+def _flat(value: Any) -> Any:
+    """One cell of the CSV: lists by semicolons, checks as "id: status", a rival as "name (prediction)"."""
+    if isinstance(value, list):
+        return "; ".join(str(_flat(part)) for part in value)
+    if isinstance(value, Mapping):
+        if "status" in value:
+            return f"{value['id']}: {value['status']}"
+        return f"{value['name']} ({value['predicts']})" if "predicts" in value else json.dumps(value, sort_keys=True)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else value
+
+
+def read_ledger(folder: Path | str) -> list[Row]:
+    """The rows of a folder's ledger.json. Raises UsageError when it is missing or is no ledger."""
+    path = Path(folder) / "ledger.json"
+    rows = read_json(path)
+    if not isinstance(rows, list):
+        raise UsageError(f"{path} is no ledger: a list of rows was expected; make it again")
+    for number, row in enumerate(rows, 1):
+        missing = [name for name in NEEDED if not isinstance(row, dict) or name not in row]
+        if missing:
+            raise UsageError(f"{path}: row {number} lacks {', '.join(missing)}; make the ledger again")
+    return rows
+
+
+def summary(rows: Sequence[Row]) -> Row:
+    """Verdicts of the primary tests, counted, and how often the rule was fooled on null worlds."""
+    primaries = [row for row in rows if row["primary"] and not row["null_world"]]
+    return {"primaries": len(primaries), "verdicts": dict(Counter(row["verdict"] for row in primaries)),
+            "false_positives": verdicts.false_positive_rate(rows)}

@@ -1,0 +1,87 @@
+"""The ledger as a table for people: plain text for the terminal, Markdown for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psm.evidence.verdicts import fooled
+
+Row = dict[str, Any]
+WIDTH = 120
+HEADS = ("claim", "test", "where", "estimate [95 %]", "needed", "controls", "verdict")
+WIDEST = (6, 32, 20, 24, 9, 8, 24)    # of each column; where they do not fit together, the test's name gives way
+SHORTEST_TEST = 17
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if 0.1 <= abs(value) < 1000 or value == 0 else f"{value:.2g}"
+
+
+def _estimate(row: Row) -> str:
+    if row["estimate"] is None:
+        return "-"
+    if row.get("ci_low") is None and row.get("ci_high") is None:
+        return f"{_number(row['estimate'])} [no limits]"
+    return f"{_number(row['estimate'])} [{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
+
+
+def _needed(row: Row) -> str:
+    """What the interval must do: beyond the smallest effect, within it, or (a control) inside its bound."""
+    if row.get("bound"):
+        low, high = row["bound"]
+        return f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
+    if row.get("threshold") is None:
+        return "-"
+    size = f"{row['threshold']:g}"
+    return {"greater": f"> {size}", "less": f"< -{size}", "equivalent": f"±{size}"}.get(row.get("direction"), size)
+
+
+def _controls(row: Row) -> str:
+    """Controls that hold out of all."""
+    checks = row.get("control") or []
+    return f"{sum(check['status'] == 'holds' for check in checks)}/{len(checks)}" if checks else "-"
+
+
+def _verdict(row: Row) -> str:
+    return f"{row['verdict']} (fooled)" if fooled(row) else row["verdict"]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    where = f"{row['world']} (null)" if row["null_world"] else str(row["world"])
+    return row["claim"], row["test"], where, _estimate(row), _needed(row), _controls(row), _verdict(row)
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[:width - 1]}…"
+
+
+def format_table(rows: Sequence[Row], kinds: Sequence[str] | None = None, width: int = WIDTH) -> str:
+    """An aligned plain-text table of at most `width` columns; `kinds` picks kinds of tests, all by default."""
+    shown = [_cells(row) for row in rows if kinds is None or row["kind"] in kinds]
+    if not shown:
+        return "no tests to show"
+    table = [HEADS, *shown]
+    widths = [min(limit, max(len(line[i]) for line in table)) for i, limit in enumerate(WIDEST)]
+    over = sum(widths) + 2 * (len(widths) - 1) - width
+    if over > 0:
+        widths[1] = max(SHORTEST_TEST, widths[1] - over)
+    lines = ["  ".join(_fit(cell, size).ljust(size) for cell, size in zip(line, widths)).rstrip() for line in table]
+    return "\n".join([lines[0], "-" * min(width, sum(widths) + 2 * (len(widths) - 1)), *lines[1:]])
+
+
+def markdown_table(rows: Sequence[Row], links: Mapping[str, str] | None = None, kinds: Sequence[str] | None = ("primary",)) -> str:
+    """A Markdown table, by default of the primary tests and their null worlds; `links` maps chapters to addresses."""
+    lines = ["| Claim | Test | Where | Estimate [95 %] | Needed | Controls | Verdict |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        if kinds is not None and row["kind"] not in kinds:
+            continue
+        cells = [cell.replace("|", "\\|") for cell in _cells(row)]
+        address = (links or {}).get(row["chapter"])
+        if address:
+            cells[0] = f"[{cells[0]}]({address})"
+        cells[-1] = f"**{cells[-1]}**"
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

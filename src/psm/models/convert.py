@@ -1,0 +1,108 @@
+"""Turning a GGUF file into a plain model folder, once, and opening such a folder again.
+
+Weights are stored in fp32. A Q4_1 weight is `scale * q + minimum` with two fp16 numbers and a 4-bit q; that value
+needs more bits than fp16 has (storing it in fp16 moves weights by up to 0.002), and fp32 is also what the CPU
+computes in, so the file on disk is exactly the model that is measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psm.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+WEIGHTS = "model.safetensors"
+NEEDED = ("gguf", "accelerate")  # what transformers wants before it reads a GGUF file
+LOGIT_TOLERANCE = 1e-4
+PROBE = "Once upon a time there was a lighthouse keeper who talked to the gulls."
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and no advice from transformers while a model is read."""
+    from transformers.utils import logging
+
+    bar, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def read_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Model (fp32, evaluation mode) and tokenizer of a local folder: safetensors only, no network, no foreign code."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    local = {"local_files_only": True, "trust_remote_code": False}
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **local)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **local)
+    return model.eval(), tokenizer
+
+
+def convert_gguf(gguf_file: Path, folder: Path) -> None:
+    """Write config, fp32 weights and tokenizer of `gguf_file` into the existing `folder`, then check them.
+
+    The check reads the folder back: every weight must be bitwise equal and the logits of a sentence within 1e-4.
+    Raises UsageError when a package is missing, RunError when the file cannot be converted faithfully.
+    """
+    for package in NEEDED:
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(f"converting a GGUF model needs the package {package}: pip install {package}")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch
+    from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    place = {"pretrained_model_name_or_path": gguf_file.parent, "gguf_file": gguf_file.name, "local_files_only": True}
+    with quiet():
+        try:
+            model = AutoModelForCausalLM.from_pretrained(dtype=torch.float32, **place).eval()
+            tokenizer = AutoTokenizer.from_pretrained(**place)
+        except (ValueError, KeyError, OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise RunError(f"{gguf_file.name} cannot be read as a GGUF model ({reason})") from None
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        weights.pop("lm_head.weight", None)
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    config = model.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config  # the folder holds plain weights and is read as such
+    config.architectures = [type(model).__name__]
+    config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    _check_faithful(model, tokenizer, folder)
+
+
+def _check_faithful(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Compare the converted folder, read back, with the model in memory. Raises RunError on any difference."""
+    import torch
+
+    again, tokenizer_again = read_folder(folder)
+    ids = tokenizer(PROBE, return_tensors="pt").input_ids
+    if tokenizer_again(PROBE).input_ids != ids[0].tolist():
+        raise RunError(f"the tokenizer of {folder.name} differs after it was written and read back")
+    before, after = model.state_dict(), again.state_dict()
+    if before.keys() != after.keys() or any(not torch.equal(before[name], after[name]) for name in before):
+        raise RunError(f"weights of {folder.name} differ after they were written and read back")
+    with torch.no_grad():
+        difference = (model(ids).logits - again(ids).logits).abs().max().item()
+    if not difference <= LOGIT_TOLERANCE:
+        raise RunError(f"logits of {folder.name} differ by {difference:.1e} after the model was written and read back")

@@ -1,0 +1,117 @@
+"""The published edition: refused unless it is clean and complete, written whole, and checked against its manifest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from psm.book import edition
+from psm.book.edition import make_edition, verify_edition, write_edition
+from psm.errors import RunError, UsageError
+from psm.files import write_json, write_whole
+
+README = "# Toy\n\nBefore.\n\n<!-- ledger:begin -->\nold\n<!-- ledger:end -->\n\nAfter.\n"
+
+
+def git(root, *arguments):
+    subprocess.run(["git", "-C", str(root), "-c", "user.name=toy", "-c", "user.email=toy@example.org", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def clean(toy, monkeypatch):
+    """The made-up book in a git repository with nothing left to commit, planned as its runs are."""
+    write_whole(toy.root / "README.md", README)
+    write_whole(toy.root / ".gitignore", ".psm/\n_build/\n")
+    git(toy.root, "init", "-q")
+    git(toy.root, "add", ".")
+    git(toy.root, "commit", "-qm", "toy")
+    monkeypatch.setattr(edition, "make_plan", toy.at_scale)
+    return toy
+
+
+def test_an_edition_holds_every_file_with_its_provenance(clean):
+    folder = make_edition("laptop")
+    assert folder == clean.root / "evidence" / "laptop"
+    manifest = json.loads((folder / "MANIFEST.json").read_text())
+    beta = {"beta/measurements.csv", "beta/values.json", "beta/record.json", "beta/figures/toy.csv", "beta/figures/toy.json"}
+    assert beta | {"ledger.json", "ledger.csv"} <= set(manifest["files"])
+    line = manifest["files"]["beta/measurements.csv"]
+    assert line["key"] == "f" * 16 and line["commit"] == "c" * 40 and line["started_at"] == "2026-03-02T10:00:00+00:00"
+    assert len(manifest["commit"]) == 40 and manifest["scale"] == "laptop"
+    assert not list(folder.rglob("*.svg")) and not list(folder.rglob("*.ipynb"))
+    assert json.loads((folder / "ledger.json").read_text()) == clean.rows
+    assert verify_edition(folder) == len(manifest["files"]) == 12
+
+
+def test_the_readme_gets_the_ledger_between_its_marks(clean):
+    make_edition("laptop")
+    text = (clean.root / "README.md").read_text()
+    assert text.startswith("# Toy\n\nBefore.\n\n<!-- ledger:begin -->\n") and text.endswith("<!-- ledger:end -->\n\nAfter.\n")
+    assert "T1.made-up" in text and "**supported**" in text and "](chapters/b/beta.md)" in text and "\nold\n" not in text
+
+
+def test_smoke_is_refused(clean):
+    with pytest.raises(UsageError, match="smoke is no evidence"):
+        make_edition("smoke")
+
+
+def test_a_dirty_tree_is_refused(clean):
+    write_whole(clean.root / "index.md", "# Changed\n")
+    with pytest.raises(UsageError, match="uncommitted changes"):
+        make_edition("laptop")
+    assert not (clean.root / "evidence").exists()
+
+
+def test_a_tree_outside_git_is_refused(toy):
+    with pytest.raises(UsageError, match="not a git repository"):
+        make_edition("laptop")
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (lambda toy: toy.plan.chapter("beta").record.unlink(), "no finished laptop run of beta"),
+    (lambda toy: toy.plan.ledger.unlink(), "no verdicts for these runs"),
+    (lambda toy: (toy.plan.chapter("beta").folder / "values.json").unlink(), "the run of beta holds no values.json"),
+    (lambda toy: write_whole(toy.root / "README.md", "# no marks\n"), "README.md needs the lines"),
+])
+def test_anything_missing_is_refused_and_nothing_written(clean, spoil, message):
+    spoil(clean)
+    with pytest.raises(UsageError, match=message):
+        write_edition(clean.plan, "e" * 40)
+    assert not (clean.root / "evidence" / "laptop").exists()
+    assert "T1.made-up" not in (clean.root / "README.md").read_text()
+
+
+@pytest.mark.parametrize("early", [False, None])
+def test_a_test_registered_after_its_run_is_refused(clean, row, early):
+    write_json(clean.plan.ledger, [row(), row(test="T1.late", registered_before_run=early)])
+    with pytest.raises(UsageError, match="not registered before its run: T1.late"):
+        make_edition("laptop")
+
+
+def test_a_test_that_was_not_run_need_not_be_registered_before(clean, row):
+    write_json(clean.plan.ledger, [row(), row(test="T1.real", verdict="not run", estimate=None, registered_before_run=False)])
+    assert make_edition("laptop").is_dir()
+
+
+def test_a_failed_edition_leaves_the_old_one(clean):
+    folder = make_edition("laptop")
+    before = {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    (clean.plan.chapter("beta").folder / "measurements.csv").unlink()
+    with pytest.raises(UsageError, match="holds no measurements.csv"):
+        write_edition(clean.plan, "e" * 40)
+    assert {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    assert [p.name for p in folder.parent.iterdir()] == ["laptop"]
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (lambda folder: write_whole(folder / "beta" / "measurements.csv", "other\n"), "beta/measurements.csv was changed"),
+    (lambda folder: (folder / "ledger.csv").unlink(), "ledger.csv is missing"),
+    (lambda folder: write_whole(folder / "stray.csv", "x\n"), "stray.csv is not in the manifest"),
+])
+def test_a_changed_edition_is_noticed(clean, spoil, message):
+    folder = make_edition("laptop")
+    spoil(folder)
+    with pytest.raises(RunError, match=message):
+        verify_edition(folder)
