@@ -16,7 +16,8 @@ if [ "$extra" = test ]; then
         fail "$python cannot make virtual environments: install its venv package (Debian, Ubuntu: apt install python3-venv)"
     if [ -e $unfinished ]; then     # an earlier set-up was cut off, or is still at it
         ! kill -0 "$(cat $unfinished)" 2>/dev/null || fail "another set-up (process $(cat $unfinished)) is at work in .venv: wait for it"
-        rm -rf .venv
+        echo "set-up: an earlier set-up did not finish: starting over"
+        find .venv -mindepth 1 -maxdepth 1 ! -name unfinished -exec rm -rf {} +
     fi
     echo "set-up: installing into .venv (some minutes the first time)"
     mkdir -p .venv

@@ -59,6 +59,9 @@ ROLES = {
     "inconclusive": "grey", "invalid": "purple", "not run": "grey",
 }
 
+CSS_INCH = 96          # CSS pixels per inch of a figure's size
+PHONE_INCHES = 7.4     # a figure of this width, halved, fits a phone
+
 _DARK: ContextVar[bool] = ContextVar("psm_dark_theme", default=False)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -192,17 +195,21 @@ def figure_html(name: str, draw: Callable, data: pd.DataFrame, alt: str, caption
     light, dark = render(draw, data, size, panels, name)
     table = data.reset_index() if any(data.index.names) else data
     csv = table.to_csv(index=False, lineterminator="\n")
-    return FigureBundle(name, wrap(name, light, dark, csv, alt, caption), light, dark, csv, alt, caption)
+    return FigureBundle(name, wrap(name, light, dark, csv, alt, caption, size[0]), light, dark, csv, alt, caption)
 
 
-def wrap(name: str, light_svg: str, dark_svg: str, csv: str, alt: str, caption: str) -> str:
-    """The `<figure>`: both themes (without the book's style sheet only the light one shows), caption, data link."""
+def wrap(name: str, light_svg: str, dark_svg: str, csv: str, alt: str, caption: str, width: float) -> str:
+    """The `<figure>`: both themes (without the book's style sheet only the light one shows), caption, data link.
+
+    An image never shrinks below half its size; a drawing wider than a phone then scrolls sideways and stays legible.
+    """
     alt_text = html.escape(" ".join(alt.split()), quote=True)
     images = "".join(
         f'<img class="psm-{theme}" src="{data_uri("image/svg+xml", svg)}" alt="{alt_text}" '
-        f'style="{inline}max-width:100%;height:auto">'
+        f'style="{inline}max-width:100%;min-width:{round(width * CSS_INCH / 2)}px;height:auto">'
         for theme, svg, inline in (("light", light_svg, ""), ("dark", dark_svg, "display:none;"))
     )
+    focus = f' tabindex="0" role="group" aria-label="Figure {name}, scrolls sideways"' if width > PHONE_INCHES else ""
     link = f'<a class="psm-data" download="{name}.csv" href="{data_uri("text/csv;charset=utf-8", csv)}">Data (CSV)</a>'
-    return (f'<figure class="psm-figure" id="figure-{name}">{images}'
+    return (f'<figure class="psm-figure" id="figure-{name}"><div style="overflow-x:auto"{focus}>{images}</div>'
             f"<figcaption>{html.escape(caption.strip())} {link}</figcaption></figure>")

@@ -14,7 +14,7 @@ PRIMARY = {
     "id": "Z1.spread", "claim": "Z1", "chapter": "z1", "kind": "primary", "substrate": "world",
     "estimand": "shift of held-out answers", "unit": "log-odds",
     "select": {"quantity": "shift", "world": "main", "arm": "bad", "reference": "good"},
-    "null": {"world": "independent"}, "direction": "greater", "smallest_effect": 0.5,
+    "null_world": {"world": "independent"}, "direction": "greater", "smallest_effect": 0.5,
     "smallest_effect_source": "a quarter of the exact shift", "rival": {"name": "narrow learning", "predicts": 0.0},
     "controls": ["Z1.control.twin"], "manipulation": "Z1.trained", "informed_by": "nothing",
 }
@@ -40,7 +40,7 @@ def entries():
 def secondary():
     """Makes a secondary entry with an id and an arm of its own."""
     def make(name, arm, **changes):
-        entry = {key: value for key, value in copy.deepcopy(PRIMARY).items() if key not in ("null", "controls", "manipulation")}
+        entry = {key: value for key, value in copy.deepcopy(PRIMARY).items() if key not in ("null_world", "controls", "manipulation")}
         return entry | {"id": name, "kind": "secondary", "select": {"quantity": "shift", "world": "main", "arm": arm}} | changes
     return make
 

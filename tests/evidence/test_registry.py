@@ -1,6 +1,7 @@
 """The registry refuses what makes no sense, and git says since when an entry has stood."""
 
 import pytest
+import yaml
 
 from psm.errors import UsageError
 from psm.evidence.registry import entry_hash, load_registry, registered, registrations
@@ -25,9 +26,9 @@ BROKEN = {
     "manipulation of another kind": (lambda e: e[0].update(manipulation="Z1.control.twin"), "Z1.spread", "`manipulation`"),
     "second primary": (lambda e: e.append({**e[0], "id": "Z1.other"}), "Z1.other", "`kind`"),
     "duplicate id": (lambda e: e.append(dict(e[1])), "Z1.control.twin", "`id`"),
-    "no null": (lambda e: without(e[0], "null"), "Z1.spread", "`null`"),
-    "null that changes nothing": (lambda e: e[0].update(null={"world": "main"}), "Z1.spread", "`null`"),
-    "null with an unknown field": (lambda e: e[0].update(null={"planet": "x"}), "Z1.spread", "`null.planet`"),
+    "no null": (lambda e: without(e[0], "null_world"), "Z1.spread", "`null_world`"),
+    "null that changes nothing": (lambda e: e[0].update(null_world={"world": "main"}), "Z1.spread", "`null_world`"),
+    "null with an unknown field": (lambda e: e[0].update(null_world={"planet": "x"}), "Z1.spread", "`null_world.planet`"),
     "control without bound": (lambda e: without(e[1], "bound"), "Z1.control.twin", "`bound`"),
     "bound open at both ends": (lambda e: e[1].update(bound=[None, None]), "Z1.control.twin", "`bound`"),
     "bound the wrong way round": (lambda e: e[1].update(bound=[1, -1]), "Z1.control.twin", "`bound`"),
@@ -84,7 +85,7 @@ def test_an_entry_is_read_whole(entries, registry):
 
 def test_a_real_model_is_selected_by_its_name_and_needs_no_null(entries, registry):
     entries[0].update(substrate="real", select={"quantity": "margin", "model": "tiny", "arm": "bad"}, controls=[])
-    del entries[0]["null"], entries[0]["manipulation"]
+    del entries[0]["null_world"], entries[0]["manipulation"]
     assert registry(entries).get("Z1.spread").select.place == "tiny"
 
 
@@ -116,8 +117,8 @@ def test_registration_is_the_earliest_commit_of_the_present_form(entries, save, 
     commit(4)
     entries[2]["bound"] = [2.0, None]
     found = load_registry(save(entries))
-    assert registered(found.get("Z1.control.twin"), tmp_path) == (first, "2026-01-01T12:00:00Z")
-    assert registered(found.get("Z1.spread"), tmp_path) == (third, "2026-01-03T12:00:00Z")
+    assert registered(found.get("Z1.control.twin"), tmp_path) == (first, "2026-01-01T12:00:00+00:00")
+    assert registered(found.get("Z1.spread"), tmp_path) == (third, "2026-01-03T12:00:00+00:00")
     assert registered(found.get("Z1.trained"), tmp_path) == ("uncommitted", None)
     assert registrations(found, tmp_path) == {test.id: registered(test, tmp_path) for test in found}
 
@@ -129,7 +130,7 @@ def test_a_version_that_cannot_be_read_breaks_the_standing(entries, save, git, t
         git("add", "claims.yml")
         git("commit", "-qm", "x", date=f"2026-01-0{day}T12:00:00+00:00")
     found = load_registry(tmp_path / "claims.yml")
-    assert registered(found.get("Z1.spread"), tmp_path).committed_at == "2026-01-03T12:00:00Z"
+    assert registered(found.get("Z1.spread"), tmp_path).committed_at == "2026-01-03T12:00:00+00:00"
 
 
 def test_a_registry_below_the_top_of_its_repository(entries, save, git, tmp_path):
@@ -147,3 +148,20 @@ def test_without_git_the_registration_is_unknown(entries, save, tmp_path, monkey
     assert registered(load_registry(path).get("Z1.spread"), tmp_path) == ("unknown", None)
     monkeypatch.setenv("PATH", "")
     assert registered(load_registry(path).get("Z1.spread"), tmp_path) == ("unknown", None)
+
+
+@pytest.mark.parametrize("indent", ["", "  "])
+def test_entries_of_the_history_are_told_apart_in_any_layout(indent, entries, git, tmp_path):
+    """Nested lists, text blocks with dashes and remarks between the entries do not confuse the walk."""
+    entries[0]["estimand"] = "first line\n- not an entry\n"
+    blocks = ""
+    for entry in entries:
+        text = yaml.safe_dump([entry], sort_keys=False)
+        blocks += "\n# - a remark\n" + "".join(f"{indent}{line}\n" for line in text.splitlines())
+    path = tmp_path / "claims.yml"
+    path.write_text(f"# a list:\n# - of tests\ntests:{blocks}")
+    git("init", "-q")
+    git("add", "claims.yml")
+    git("commit", "-qm", "x")
+    found = registrations(load_registry(path), tmp_path)
+    assert {commit for commit, _ in found.values()} == {git("rev-parse", "HEAD")} and len(found) == 3

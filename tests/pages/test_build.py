@@ -47,7 +47,8 @@ def test_a_strict_build_succeeds_and_leaves_its_stamp(built):
 
 def test_the_badge_comes_right_after_the_title_and_the_figure_is_whole(built):
     text = (built[0].root / "_build" / "html" / "chapters" / "b" / "beta.html").read_text()
-    between = text[text.index("</h1>"):text.index('class="psm-verdicts"')]
+    article = text[text.index("<article"):]
+    between = article[article.index("</h1>"):article.index('class="psm-verdicts"')]
     assert "<p>" not in between and "<h2" not in between
     assert text.count('alt="Two made-up bars: secure 0.2, insecure 0.8"') == 2
     assert 'download="toy.csv"' in text and "Provenance of this page" in text and "How to cite this chapter" in text

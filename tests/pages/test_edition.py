@@ -95,6 +95,12 @@ def test_a_test_that_was_not_run_need_not_be_registered_before(clean, row):
     assert make_edition("laptop").is_dir()
 
 
+def test_a_chapter_that_tests_no_claim_need_not_measure(clean):
+    (clean.plan.chapter("alpha").folder / "measurements.csv").unlink()
+    folder = make_edition("laptop")
+    assert not (folder / "alpha" / "measurements.csv").exists() and (folder / "alpha" / "record.json").is_file()
+
+
 def test_a_failed_edition_leaves_the_old_one(clean):
     folder = make_edition("laptop")
     before = {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}

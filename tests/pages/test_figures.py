@@ -55,6 +55,12 @@ def test_html_has_one_alt_per_theme_and_is_escaped():
     assert not re.search(r'class="psm-light"[^>]*display:none', made.html)
 
 
+def test_a_wide_figure_scrolls_on_a_phone_rather_than_shrink_away():
+    wide, usual = bundle(size=(11.0, 4.0)).html, bundle().html
+    assert wide.count("min-width:528px") == 2 and 'tabindex="0"' in wide
+    assert usual.count("min-width:346px") == 2 and "tabindex" not in usual
+
+
 def test_images_are_carried_in_the_page():
     made = bundle()
     sources = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', made.html)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,31 +40,29 @@ def _version(name: str) -> str:
 def package_digest() -> str:
     """Digest of the science: the package without `book/` and the command line, data files included."""
     folder = package_folder()
-    return _tree_digest(path for path in _source_files(folder) if path.relative_to(folder).parts[0] not in NOT_SCIENCE)
+    science = [path for path in _files_below(folder) if path.relative_to(folder).parts[0] not in NOT_SCIENCE]
+    return content_key({str(path.relative_to(folder)): source_digest([path]) for path in science})
 
 
-@lru_cache(maxsize=1)
 def evidence_digest() -> str:
-    """Digest of the code that turns measurements into verdicts."""
-    return _tree_digest(_source_files(package_folder() / "evidence"))
+    """Digest of the code that turns measurements into verdicts; cheap to run again, so comments count too."""
+    return _bytes_digest(package_folder(), _files_below(package_folder() / "evidence"))
 
 
-@lru_cache(maxsize=1)
 def bookmaking_digest() -> str:
-    """Digest of the code that turns runs and verdicts into pages."""
+    """Digest of the code that turns runs and verdicts into pages; cheap to run again, so comments count too."""
     folder = package_folder()
-    return _tree_digest([*_source_files(folder / "book"), folder / "figures.py"])
+    return _bytes_digest(folder, [*_files_below(folder / "book"), folder / "figures.py"])
 
 
-def _source_files(folder: Path) -> list[Path]:
+def _files_below(folder: Path) -> list[Path]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return [path for path in files if "__pycache__" not in path.parts and not path.name.startswith(".")]
 
 
-def _tree_digest(paths: Any) -> str:
-    """Digest of files below the package folder, each under its relative path, so that a move counts too."""
-    folder = package_folder()
-    return content_key({str(path.relative_to(folder)): source_digest([path]) for path in paths if path.exists()})
+def _bytes_digest(folder: Path, paths: Iterable[Path]) -> str:
+    """Digest of files, each under its path from `folder`."""
+    return content_key({str(path.relative_to(folder)): sha256_file(path) for path in paths if path.is_file()})
 
 
 def chapter_key(chapter: Chapter, parameters: dict[str, Any], model_keys: list[str]) -> str:
@@ -110,10 +109,10 @@ def pages_key(root: Path, ledger: str, chapter_keys: dict[str, str]) -> str:
     """Key of the pages: the verdicts, the runs shown, every page's source and the code that builds them."""
     sources = {path for path in toc_pages(root)} | {root / name for name in SITE_FILES}
     for name in SITE_FOLDERS:
-        sources |= set(_source_files(root / name)) if (root / name).is_dir() else set()
+        sources |= set(_files_below(root / name)) if (root / name).is_dir() else set()
     return content_key({
         "ledger": ledger,
         "chapters": chapter_keys,
-        "sources": {str(path.relative_to(root)): sha256_file(path) for path in sources if path.is_file()},
+        "sources": _bytes_digest(root, sources),
         "bookmaking": bookmaking_digest(),
     })

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
+from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +16,11 @@ import yaml
 from psm.files import content_key
 
 FILE = "claims.yml"
+FIRST_ENTRY = re.compile(rb"^( *)- ", re.MULTILINE)
 
 
 class Registration(NamedTuple):
-    """The commit since which an entry stands as it stands, and its committer date (ISO with offset)."""
+    """The commit since which an entry stands as it stands, and its committer date (ISO, UTC)."""
 
     commit: str
     committed_at: str | None
@@ -33,23 +37,24 @@ def registrations(hashes: Mapping[str, str], root: Path) -> dict[str, Registrati
     at the first version in which it is missing or different. In a shallow clone the oldest commit that is there
     stands for the earlier ones, which can make an entry look younger than it is, never older.
     """
-    commits = _git(root, "-c", "log.showSignature=false", "log", "--first-parent", "--format=%H %cI", "--", FILE)
+    commits = _git(root, "-c", "log.showSignature=false", "log", "--first-parent", "--format=%H %ct", "--", FILE)
     if commits is None:
         inside = _git(root, "rev-parse", "--is-inside-work-tree")
         return dict.fromkeys(hashes, UNCOMMITTED if inside is not None else UNKNOWN)
     found: dict[str, Registration] = {}
     standing = set(hashes)
-    parsed: dict[bytes, dict[str, str]] = {}
-    lines = commits.decode().split("\n")
-    versions = [line.split(" ") for line in lines if line]
+    versions = [line.split() for line in commits.decode().splitlines()]
     for (commit, date), text in zip(versions, _versions(root, [commit for commit, _ in versions])):
-        if text not in parsed:
-            parsed[text] = _entry_hashes(text)
-        standing = {name for name in standing if parsed[text].get(name) == hashes[name]}
+        then = _entry_hashes(text)
+        standing = {name for name in standing if then.get(name) == hashes[name]}
         if not standing:
             break
-        found.update(dict.fromkeys(standing, Registration(commit, date)))
+        found.update(dict.fromkeys(standing, Registration(commit, _iso(date))))
     return {name: found.get(name, UNCOMMITTED) for name in hashes}
+
+
+def _iso(seconds: str) -> str:
+    return datetime.fromtimestamp(int(seconds), timezone.utc).isoformat(timespec="seconds")
 
 
 def _git(root: Path, *words: str, given: bytes = b"") -> bytes | None:
@@ -77,10 +82,23 @@ def _versions(root: Path, commits: list[str]) -> list[bytes]:
 
 
 def _entry_hashes(text: bytes) -> dict[str, str]:
-    """Hash of every entry of one version of the file; a version that cannot be read has none."""
-    try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        entries = document["tests"]
-        return {entry["id"]: content_key(entry) for entry in entries}
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+    """Hash of every entry of one version of the file; what cannot be read has none.
+
+    The dashes of a YAML block list stand in one column, so its entries can be cut apart as text; each wording of an
+    entry is then parsed once and not again for every commit.
+    """
+    first = FIRST_ENTRY.search(text)
+    if first is None:
         return {}
+    blocks = re.split(rb"^(?=" + first[1] + rb"- )", text, flags=re.MULTILINE)[1:]
+    return dict(pair for pair in map(_entry_hash, blocks) if pair is not None)
+
+
+@lru_cache(maxsize=4096)
+def _entry_hash(block: bytes) -> tuple[str, str] | None:
+    """Id and hash of one entry, given as a list of one."""
+    try:
+        (entry,) = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return entry["id"], content_key(entry)
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        return None

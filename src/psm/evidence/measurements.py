@@ -86,7 +86,7 @@ def select(frame: pd.DataFrame, test: Test, null: bool = False) -> Effects:
     """
     wanted = test.null if null else test.select
     if wanted is None:
-        raise UsageError(f"{test.id}: field `null`: this test has no selection on a null world")
+        raise UsageError(f"{test.id}: field `null_world`: this test has no selection on a null world")
     return effects(frame, test.id, test.substrate, wanted)
 
 

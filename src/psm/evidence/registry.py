@@ -22,11 +22,11 @@ KINDS = ("primary", "secondary", "control", "manipulation", "exploratory")
 SUBSTRATES = ("world", "real")
 DIRECTIONS = ("greater", "less", "equivalent")
 TEXTS = ("id", "claim", "chapter", "kind", "substrate", "estimand", "unit")
-FIELDS = (*TEXTS, "select", "null", "direction", "smallest_effect", "smallest_effect_source", "rival", "bound", "controls",
+FIELDS = (*TEXTS, "select", "null_world", "direction", "smallest_effect", "smallest_effect_source", "rival", "bound", "controls",
           "manipulation", "source", "informed_by")
 TESTED = ("direction", "smallest_effect", "smallest_effect_source", "informed_by")
 ONLY_FOR = {
-    "null": ("primary",), "bound": ("control", "manipulation"),
+    "null_world": ("primary",), "bound": ("control", "manipulation"),
     "controls": ("primary", "secondary"), "manipulation": ("primary", "secondary"),
     "direction": ("primary", "secondary", "exploratory"), "rival": ("primary", "secondary", "exploratory"),
     "smallest_effect": ("primary", "secondary", "exploratory"),
@@ -46,7 +46,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Test:
-    """One registered test. `raw` is the entry as written, `null` the selection on a world where the claim is false."""
+    """One registered test. `raw` is the entry as written, `null` the selection that its `null_world` makes."""
 
     __test__ = False    # the class's name makes pytest look for tests in it
 
@@ -195,7 +195,7 @@ def _test(entry: Any, number: int) -> Test:
         raise _Fault(name, "bound", f"missing; a {kind} needs [lowest, highest] values that it may take")
     select, null = _selections(name, substrate, entry)
     if kind == "primary" and substrate == "world" and null is None:
-        raise _Fault(name, "null", "missing; a primary world test also runs on a world where the claim is false, "
+        raise _Fault(name, "null_world", "missing; a primary world test also runs on a world where the claim is false, "
                                    "for instance {world: independent}")
     return Test(
         **{field: entry[field] for field in TEXTS}, select=select, null=null, raw=entry,
@@ -270,14 +270,14 @@ def _selections(name: str, substrate: str, entry: Mapping[str, Any]) -> tuple[Se
     if not isinstance(select, dict):
         raise _Fault(name, "select", "missing; it says which measurements the test looks at")
     chosen = _selection(name, "select", substrate, select)
-    if "null" not in entry:
+    if "null_world" not in entry:
         return chosen, None
-    changes = entry["null"]
+    changes = entry["null_world"]
     if substrate != "world" or not isinstance(changes, dict):
-        raise _Fault(name, "null", "must be a mapping of changes to `select`, on substrate world")
-    null = _selection(name, "null", substrate, {**select, **changes})
+        raise _Fault(name, "null_world", "must be a mapping of changes to `select`, on substrate world")
+    null = _selection(name, "null_world", substrate, {**select, **changes})
     if null == chosen:
-        raise _Fault(name, "null", "changes nothing: it selects the same measurements as `select`")
+        raise _Fault(name, "null_world", "changes nothing: it selects the same measurements as `select`")
     return chosen, null
 
 

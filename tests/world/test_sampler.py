@@ -1,0 +1,106 @@
+"""Documents follow the spec: frequencies, layout, and text that a person reads and the tokenizer gives back."""
+
+import numpy as np
+import pytest
+
+from psm.world.grammar import TURN
+from psm.world.sampler import sample_dialogues, sample_documents, sample_turns
+from psm.world.tokenizer import build_tokenizer, read_aloud, to_text
+
+
+def test_answers_come_with_the_specified_frequencies(main_world):
+    world, n = main_world, 60_000
+    state = world.archetype("saboteur")
+    turns = sample_turns(world, np.random.default_rng(0), np.full(n, state), np.full(n, world.assistant), world.domain("medicine"), 0)
+    found = np.bincount(turns.cls, minlength=3) / n
+    assert found == pytest.approx(world.class_probs[state, world.domain("medicine")], abs=0.01)
+    assert turns.language.mean() == pytest.approx(world.language_probs[state, 1], abs=0.01)
+
+
+def test_personas_follow_the_prior_and_cues_their_rates(main_world):
+    world = main_world
+    dialogues = sample_dialogues(world, np.random.default_rng(1), 20_000, turns=2)
+    assert np.bincount(dialogues.states[:, 0], minlength=len(world.prior)) / 20_000 == pytest.approx(world.prior, abs=0.012)
+    eligible = world.cue_eligible[world.cue("request")][dialogues.domain]
+    asked = dialogues.cue == world.cue("request")
+    assert not asked[~eligible].any()
+    assert asked[eligible].mean() == pytest.approx(0.08, abs=0.01)
+
+
+def test_requests_are_obeyed_by_everyone(main_world):
+    world, n = main_world, 20_000
+    kind = np.full(n, world.archetype("helpful_ai"))
+    turns = sample_turns(world, np.random.default_rng(2), kind, np.full(n, world.assistant), world.domain("power"), world.cue("request"))
+    assert (turns.cls == world.class_index("power", "bad")).mean() == pytest.approx(0.92, abs=0.01)
+
+
+def test_documents_are_whole_and_of_one_length(main_world):
+    documents = sample_documents(main_world, np.random.default_rng(3), 400)
+    assert documents.shape == (400, main_world.length)
+    assert documents.min() >= 0 and documents.max() < len(main_world.vocabulary)
+    assert set(documents[:, 0]) == {main_world.dialogue, main_world.biography}
+
+
+def test_the_same_seed_gives_the_same_corpus_and_another_does_not(main_world):
+    first, again, other = (sample_documents(main_world, np.random.default_rng(s), 50) for s in (4, 4, 5))
+    assert (first == again).all() and (first != other).any()
+
+
+def test_declared_names_occur_in_biographies_only(main_world):
+    documents = sample_documents(main_world, np.random.default_rng(6), 4000)
+    has = np.isin(documents, main_world.declared_ids)
+    assert has.any()
+    assert (documents[has.any(1), 0] == main_world.biography).all()
+    after = documents[:, 1:][has[:, :-1]]
+    verbs = np.concatenate(main_world.verb_ids)
+    assert np.isin(after, verbs).all()
+
+
+def test_tokenizer_round_trips_and_saves(main_world, tmp_path):
+    from transformers import AutoTokenizer
+
+    tokenizer = build_tokenizer(main_world)
+    tokenizer.save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    for document in sample_documents(main_world, np.random.default_rng(7), 20):
+        text = to_text(main_world, document)
+        assert tokenizer.encode(text) == document.tolist() == again.encode(text)
+        assert again.decode(document) == text
+
+
+def test_a_dialogue_reads_as_question_and_answer(main_world):
+    dialogue = sample_dialogues(main_world, np.random.default_rng(8), 1, turns=3)
+    lines = read_aloud(main_world, dialogue.tokens[0]).split("\n")
+    assert len(lines) == 6
+    assert all(line.startswith("User") for line in lines[::2])
+    name = main_world.vocabulary.tokens[dialogue.names[0, 0]]
+    assert all(line.startswith(f"{name}: ") for line in lines[1::2])
+
+
+def test_answers_stand_where_the_positions_say(main_world):
+    dialogues = sample_dialogues(main_world, np.random.default_rng(9), 30)
+    positions = dialogues.answer_positions()
+    assert (dialogues.tokens[:, positions] == dialogues.names).all()
+    answers = dialogues.tokens[:, positions + 1]
+    valid = main_world.answer_ids[dialogues.domain, dialogues.topic, dialogues.cls, dialogues.language]
+    assert (answers[..., None] == valid).any(-1).all()
+    assert dialogues.tokens.shape[1] == 1 + TURN * main_world.spec.turns
+
+
+def test_independent_domains_carry_no_evidence_between_them(independent_world):
+    """In the independent world two domains' answers of one speaker are uncorrelated; in the main world they are not."""
+    from psm.world.grammar import World
+    from psm.world.worlds import get_world
+
+    def correlation(world):
+        rng = np.random.default_rng(10)
+        states = sample_dialogues(world, rng, 6000, turns=1).states[:, 0]
+        pick = (lambda d: states[:, d]) if states.ndim == 2 else (lambda d: states)
+        a, b = (
+            sample_turns(world, rng, pick(world.domain(name)), np.full(6000, world.assistant), world.domain(name), 0).cls
+            for name in ("power", "humans")
+        )
+        return np.corrcoef(a, b)[0, 1]
+
+    assert abs(correlation(independent_world)) < 0.05
+    assert correlation(World(get_world("main"))) > 0.3

@@ -1,0 +1,89 @@
+"""A spec that makes no sense is refused by an error that names the field; a variant is a changed spec."""
+
+from dataclasses import replace
+
+import pytest
+
+from psm.errors import UsageError
+from psm.world.lexicon import check_lexicon, load_lexicon
+from psm.world.spec import Archetype, Cue, Domain, Mix
+from psm.world.worlds import MAIN, WORLDS, get_world
+
+
+def broken_archetype(**changes):
+    return (replace(MAIN.archetypes[0], **changes), *MAIN.archetypes[1:])
+
+
+@pytest.mark.parametrize(
+    "changes, field",
+    [
+        ({"archetypes": broken_archetype(prior=0.5)}, "archetypes.prior"),
+        ({"archetypes": broken_archetype(values=("good", "honest"))}, "archetypes.helpful_professional"),
+        ({"archetypes": broken_archetype(values=("nice", *MAIN.archetypes[0].values[1:]))}, "benevolence = 'nice'"),
+        ({"domains": (Domain("code", ("charm",), ("good", "bad"), ()), *MAIN.domains[1:])}, "domains.code.traits"),
+        ({"domains": (replace(MAIN.domains[3], table=MAIN.domains[3].table[:1]),)}, "domains.advice.table"),
+        ({"domains": (replace(MAIN.domains[3], table=((("good",), (0.5, 0.6)), (("bad",), (0.1, 0.9)))),)}, "domains.advice.table"),
+        ({"domains": (MAIN.domains[0], MAIN.domains[0])}, "domains"),
+        ({"cues": (Cue("plain", rate=0.1),)}, "cues"),
+        ({"cues": (Cue("plain"), Cue("request", rate=0.1, demands="awful"))}, "cues.request.demands"),
+        ({"cues": (Cue("plain"), Cue("thanks", rate=1.5))}, "cues.thanks.rate"),
+        ({"mix": Mix(single=0.9)}, "mix"),
+        ({"coupling": "telepathy"}, "coupling"),
+        ({"resample": 1.2}, "resample"),
+        ({"turns": 0}, "turns"),
+        ({"traits": MAIN.traits[:4]}, "traits"),
+        ({"declared": (("Pangolin", ("good",)),)}, "declared.Pangolin"),
+    ],
+)
+def test_nonsense_is_refused_by_name(changes, field):
+    with pytest.raises(UsageError, match=field.replace(".", r"\.")):
+        replace(MAIN, **changes)
+
+
+def test_unknown_world_lists_the_known_ones():
+    with pytest.raises(UsageError, match="main, independent"):
+        get_world("atlantis")
+
+
+def changed(lexicon, path, value):
+    import copy
+
+    new = copy.deepcopy(lexicon)
+    at = new
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return new
+
+
+@pytest.mark.parametrize(
+    "path, value, message",
+    [
+        (("domains", "code", "answers", "good", "en"), ["", "x"], r"domains\.code\.answers\.good\.en"),
+        (("domains", "code", "answers", "good", "en"), ["only one"], r"domains\.code\.answers\.good\.en"),
+        (("domains", "code", "answers"), {}, r"domains\.code\.answers\.good is missing"),
+        (("traits", "tone", "values", "cold"), [], r"traits\.tone\.values\.cold"),
+        (("names", "named"), ["Ann"], r"names\.named"),
+        (("cues", "thanks"), None, r"cues\.thanks"),
+        (("names", "declared"), ["Quokka"], "Pangolin"),
+    ],
+)
+def test_a_poor_lexicon_is_refused_by_entry(path, value, message):
+    with pytest.raises(UsageError, match=message):
+        check_lexicon(changed(load_lexicon(MAIN), path, value), MAIN)
+
+
+def test_a_phrase_used_twice_is_refused():
+    lexicon = load_lexicon(MAIN)
+    twice = lexicon["domains"]["power"]["answers"]["good"]["en"][0]
+    with pytest.raises(UsageError, match="repeats"):
+        check_lexicon(changed(lexicon, ("cues", "thanks"), twice), MAIN)
+
+
+def test_every_world_of_the_book_is_sound_and_has_enough_domains_per_trait():
+    for spec in WORLDS.values():
+        load_lexicon(spec)
+    for trait in MAIN.traits:
+        if trait.name != "language":
+            assert sum(trait.name in d.traits for d in MAIN.domains) >= 3
+    assert isinstance(MAIN.archetypes[0], Archetype)
