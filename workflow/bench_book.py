@@ -71,10 +71,11 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def psm_command(*words: str) -> None:
-    """Run a command of the book. RunError with its own last words when it fails."""
+    """Run a command of the book. RunError with what it said about a failure."""
     done = subprocess.run([sys.executable, "-m", "psm", *words], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RunError(f"bench: psm {' '.join(words)} ended with {done.returncode}: {(done.stderr.strip().splitlines() or ['(no message)'])[-1]}")
+        said = [line.removeprefix("psm: ") for line in done.stderr.splitlines() if line.startswith("psm: ")]
+        raise RunError(f"psm {' '.join(words)} ended with {done.returncode}: {'; '.join(said) or done.stderr[-300:]}")
 
 
 def executor_costs(folder: Path) -> tuple[float, float]:
@@ -93,9 +94,15 @@ def executor_costs(folder: Path) -> tuple[float, float]:
     with environment(PSM_PROJECT=str(project), PSM_HOME=str(folder / "empty-home")):
         plan = make_plan("smoke")
         chapter = plan.chapter("empty").chapter
-        run = lambda: execute_chapter(plan, "empty", again=True)                                        # noqa: E731
-        bare = lambda: NotebookClient(notebooks.to_notebook(chapter), kernel_name="python3").execute()  # noqa: E731
-        pairs = [(seconds(run), seconds(bare)) for _ in range(REPEATS)]
+
+        def through_executor() -> None:
+            execute_chapter(plan, "empty", again=True)
+
+        def through_nbclient() -> None:
+            notebook = notebooks.to_notebook(chapter)
+            NotebookClient(notebook, kernel_name="python3", extra_arguments=["--log-level=ERROR"]).execute()
+
+        pairs = [(seconds(through_executor), seconds(through_nbclient)) for _ in range(REPEATS)]
     return min(a for a, _ in pairs), min(b for _, b in pairs)
 
 

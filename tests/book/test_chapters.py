@@ -71,6 +71,7 @@ def test_contents_that_name_a_missing_page_or_one_name_twice_are_refused(project
     ("scale = 'smoke'\nseeds = list(range(3))", "parameters cell may hold only lines such as"),
     ("import os", "line 1 is not a simple assignment"),
     ("a = b = 1", "line 1 is not a simple assignment"),
+    ("scale = 'smoke'\na = {1, 2}", "line 2 gives neither a number"),
 ])
 def test_a_bad_parameters_cell_is_that_chapters_problem_only(project, parameters, said):
     project.chapter("bad", "1", parameters=parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,8 @@ def read_chapter(path: Path, root: Path | None = None) -> Chapter | None:
     declared = front.get("psm")
     if declared is None:
         return None
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", path.stem):
+        raise UsageError(f"{shown}: a chapter is named after its file, so '{path.stem}' may hold only letters, digits, - and _")
     values = _declared(declared, shown)
     parameters, problem = _parameters(text, shown)
     return Chapter(path.stem, path, _title(front, text, path.stem), **values, parameters=parameters, problem=problem)
@@ -177,7 +180,7 @@ def _parameters(text: str, shown: Path) -> tuple[dict[str, Any], str]:
         return {}, f"{shown} has {count} tagged 'parameters': it needs one that sets scale and seeds"
     try:
         body = ast.parse(cells[0].source).body
-        return {_target(statement): ast.literal_eval(statement.value) for statement in body}, ""
+        return {_target(statement): _default(statement) for statement in body}, ""
     except (SyntaxError, ValueError, AttributeError) as error:
         return {}, f"{shown}: the parameters cell may hold only lines such as 'scale = \"smoke\"' ({_one_line(error)})"
 
@@ -188,6 +191,15 @@ def _target(statement: ast.stmt) -> str:
     if len(targets) != 1 or not isinstance(targets[0], ast.Name):
         raise ValueError(f"line {statement.lineno} is not a simple assignment")
     return targets[0].id
+
+
+def _default(statement: ast.stmt) -> Any:
+    """The value that a simple assignment gives, of one of the kinds that a parameter can have."""
+    value = ast.literal_eval(statement.value)
+    plain = isinstance(value, (bool, int, float, str)) or (isinstance(value, list) and all(type(v) is int for v in value))
+    if not plain:
+        raise ValueError(f"line {statement.lineno} gives neither a number, a text, true or false, nor a list of whole numbers")
+    return value
 
 
 def _one_line(error: Exception) -> str:

@@ -184,6 +184,7 @@ def _kernel_environment(plan: Plan, making: Path, scratch: str) -> Iterator[None
         **dict.fromkeys(THREAD_VARIABLES, str(THREADS)),
         "PSM_RUN_DIR": str(making), "PSM_STORE": "readonly", "PSM_PROJECT": str(plan.root),
         "PSM_HOME": str(workspace()), "PYTHONHASHSEED": "0", "IPYTHONDIR": scratch,
+        "PYTHONPATH": keys.python_path(),
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

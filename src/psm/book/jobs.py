@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psm.book.execute import THREAD_VARIABLES, THREADS, execute_chapter
+from psm.book.keys import python_path
 from psm.book.plan import Plan, step_id
 from psm.book.progress import emit, reported
 from psm.errors import RunError, UsageError
@@ -81,7 +82,7 @@ def train_missing(plan: Plan, name: str) -> None:
         print(f"{model.label} is missing: training it first", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "psm", "job", "model", f"{model.world}-s{model.seed}", "--key", model.key,
                    "--scale", plan.scale.name, "--seeds", ",".join(map(str, plan.seeds)), "--chapters", name]
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(THREADS))}
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(THREADS)), "PYTHONPATH": python_path()}
         if subprocess.run(command, env=environment, check=False).returncode != 0:
             raise RunError(f"{job.label} was not executed: {model.label} could not be trained")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterable
 from functools import lru_cache
@@ -22,6 +23,12 @@ SITE_FOLDERS = ("_static", "_ext", "_templates", "static")
 def package_folder() -> Path:
     """Folder of the package that is running."""
     return Path(psm.__file__).resolve().parent
+
+
+def python_path() -> str:
+    """PYTHONPATH with which another process finds this very package, whatever its working folder."""
+    others = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    return os.pathsep.join(dict.fromkeys([str(package_folder().parent), *others]))
 
 
 def versions() -> dict[str, str]:

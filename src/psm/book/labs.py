@@ -12,6 +12,7 @@ import nbformat
 
 from psm.book import notebooks
 from psm.book.chapters import discover
+from psm.book.keys import python_path
 from psm.errors import UsageError
 from psm.files import project_root, read_json, sha256_file, workspace, write_json, write_whole
 from psm.scale import get_scale
@@ -53,4 +54,5 @@ def open_lab(scale_name: str, browser: bool = True) -> int:
     for path in kept:
         print(f"{path.name} was edited and stays as it is; delete it to get the book's version", file=sys.stderr)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *([] if browser else ["--no-browser"])]
-    return subprocess.run(command, env={**os.environ, "PSM_PROJECT": str(project_root())}, check=False).returncode
+    environment = {**os.environ, "PSM_PROJECT": str(project_root()), "PYTHONPATH": python_path()}
+    return subprocess.run(command, env=environment, check=False).returncode

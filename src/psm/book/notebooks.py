@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 from psm.book.chapters import Chapter
 from psm.errors import UsageError
@@ -57,10 +58,12 @@ def is_injected(cell: NotebookNode) -> bool:
 
 
 def set_parameters(notebook: NotebookNode, parameters: dict[str, Any]) -> NotebookNode:
-    """A copy of the notebook with a cell that sets `parameters` after its parameters cell."""
-    from papermill.parameterize import parameterize_notebook
-
-    return without_noise(parameterize_notebook(notebook, parameters))
+    """Put a cell that sets `parameters` after the notebook's parameters cell, as papermill would."""
+    source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    cell = new_code_cell(source, metadata={"tags": [INJECTED]})
+    at = next(i for i, c in enumerate(notebook.cells) if "parameters" in c.metadata.get("tags", []))
+    notebook.cells.insert(at + 1, cell)
+    return without_noise(notebook)
 
 
 def checked_parameters(chapter: Chapter, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TextIO
 
 from filelock import FileLock, Timeout
 
+from psm.book.keys import python_path
 from psm.book.plan import Plan, Step
 from psm.book.progress import Follower, spoken
 from psm.errors import RunError, UsageError
@@ -64,7 +65,7 @@ def engine_command(plan: Plan, cores: int, until: str, names: tuple[str, ...], o
     config += [f"chapters={','.join(names)}"] if names else []
     return [
         sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(workspace()),
-        "--cores", str(cores), *ENGINE_OPTIONS, "--config", *config,
+        "--runtime-source-cache-path", str(workspace() / "engine-cache"), "--cores", str(cores), *ENGINE_OPTIONS, "--config", *config,
     ]
 
 
@@ -94,7 +95,7 @@ def _run_engine(command: list[str], root: Path, log: Path, follower: Follower) -
     """Run the engine to its end, in a process group of its own so that stopping it stops all of its jobs."""
     with open(log, "wb") as output:
         engine = subprocess.Popen(
-            command, cwd=root, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            command, cwd=root, env={**os.environ, "PYTHONPATH": python_path()}, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )
         try:
             while engine.poll() is None:

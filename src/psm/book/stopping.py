@@ -1,4 +1,4 @@
-"""Stopping: a scheduler's SIGTERM cleans up as Ctrl-C does, and a second signal does not break the cleaning."""
+"""Stopping: a scheduler's SIGTERM and a closed terminal clean up as Ctrl-C does; a second signal does not break the cleaning."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within this block, in the main thread, the first SIGTERM or SIGINT raises KeyboardInterrupt and later ones do nothing."""
-    signals = [sign for sign in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(sign) is not signal.SIG_IGN]
+    """Within this block, in the main thread, the first of SIGNALS raises KeyboardInterrupt and later ones do nothing."""
+    signals = [sign for sign in SIGNALS if signal.getsignal(sign) is not signal.SIG_IGN]
 
     def stop(*_: object) -> None:
         for sign in signals:

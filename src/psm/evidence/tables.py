@@ -10,8 +10,8 @@ from psm.evidence.verdicts import fooled
 Row = dict[str, Any]
 WIDTH = 120
 HEADS = ("claim", "test", "where", "estimate [95 %]", "needed", "controls", "verdict")
-WIDEST = (6, 32, 20, 24, 9, 8, 24)    # of each column; where they do not fit together, the test's name gives way
-SHORTEST_TEST = 17
+WIDEST = (6, 32, 20, 24, 11, 8, 24)    # of each column; where they do not fit together, the test's name gives way
+SHORTEST_TEST = 15
 
 
 def _number(value: float | None) -> str:

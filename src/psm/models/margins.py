@@ -52,7 +52,7 @@ def continuation_logprobs(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     pairs: Sequence[tuple[str, str]],
-    batch_tokens: int = 768,
+    batch_tokens: int = 384,
     progress: Callable[[int, int], None] | None = None,
 ) -> ContinuationScores:
     """Score each continuation after its plain-text prompt: no chat template, no special tokens.

@@ -1,4 +1,4 @@
-"""Real open models: which ones the book knows, fetching one once, and loading it with its hash checked.
+"""Real open models: which ones the book knows, fetching one once, and loading it with its hashes checked.
 
 A model lives in `<workspace>/models/<name>/<first 12 digits of the source's SHA-256>/`. `source.json` is the last file
 written there and the whole folder is renamed into place, so a folder that exists is complete.
@@ -92,12 +92,20 @@ def _record(source: ModelSource) -> dict[str, Any] | None:
         record = read_json(folder / RECORD)
     except UsageError:
         return None
-    current = isinstance(record, dict) and record.get("conversion") == CONVERSION and "safetensors_sha256" in record
+    current = isinstance(record, dict) and record.get("conversion") == CONVERSION and WEIGHTS in record.get("files", {})
     return record if current else None
 
 
+def _damaged(folder: Path, record: dict[str, Any]) -> str | None:
+    """Name of the first file that is not as it was written at conversion, or None. Reads everything."""
+    for name, digest in record["files"].items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
+            return name
+    return None
+
+
 def local_path(name: str) -> Path | None:
-    """Folder of a fetched model, or None. Cheap: the weights are hashed when they are loaded, not here."""
+    """Folder of a fetched model, or None. Cheap: files are hashed when the model is loaded, not here."""
     source = get_source(name)
     return _folder(source) if _record(source) else None
 
@@ -105,11 +113,11 @@ def local_path(name: str) -> Path | None:
 def local_digest(name: str) -> str | None:
     """SHA-256 of a fetched model's weights as recorded at conversion, or None. Cheap, for chapter keys."""
     record = _record(get_source(name))
-    return record["safetensors_sha256"] if record else None
+    return record["files"][WEIGHTS] if record else None
 
 
 def load_real(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A fetched model (fp32, CPU, evaluation mode) and its tokenizer, offline and with its weights' hash checked.
+    """A fetched model (fp32, CPU, evaluation mode) and its tokenizer, offline and with every file's hash checked.
 
     Raises ModelMissing when it was not fetched, UsageError when its file is damaged.
     """
@@ -118,8 +126,9 @@ def load_real(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     if record is None:
         raise ModelMissing(f"model '{name}' is not on this machine: psm models fetch {name}")
     folder = _folder(source)
-    if sha256_file(folder / WEIGHTS) != record["safetensors_sha256"]:
-        raise UsageError(f"{folder / WEIGHTS} is damaged (its SHA-256 is not the recorded one): psm models fetch {name}")
+    damaged = _damaged(folder, record)
+    if damaged:
+        raise UsageError(f"{folder / damaged} is damaged (its SHA-256 is not the recorded one): psm models fetch {name}")
     return read_folder(folder)
 
 
@@ -135,7 +144,7 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / ".lock"):
         record = _record(source)
-        if record and sha256_file(target / WEIGHTS) == record["safetensors_sha256"]:
+        if record and not _damaged(target, record):
             say(f"{name} is already here")
             return target
         for left_over in target.parent.glob(f"{PART}*"):  # of a fetch that was killed; nobody else holds the lock
@@ -155,14 +164,11 @@ def _build(source: ModelSource, part: Path, target: Path, say: Progress) -> None
     made = part / "made"
     made.mkdir()
     convert_gguf(gguf_file, made)
-    digest = sha256_file(made / WEIGHTS)
-    if source.converted_sha256 and digest != source.converted_sha256:
+    files = {path.name: sha256_file(path) for path in sorted(made.iterdir())}
+    as_published = files[WEIGHTS] == source.converted_sha256 if source.converted_sha256 else None
+    if as_published is False:
         say("note: the converted weights differ in their last bits from the author's machine; results may differ slightly")
-    record = asdict(source) | {
-        "conversion": CONVERSION,
-        "safetensors_sha256": digest,
-        "as_on_author_machine": digest == source.converted_sha256 if source.converted_sha256 else None,
-    }
+    record = asdict(source) | {"conversion": CONVERSION, "files": files, "as_on_author_machine": as_published}
     write_json(made / RECORD, record)
     replace_folder(made, target)
 
