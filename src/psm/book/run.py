@@ -65,7 +65,8 @@ def engine_command(plan: Plan, cores: int, until: str, names: tuple[str, ...], o
     config += [f"chapters={','.join(names)}"] if names else []
     return [
         sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(workspace()),
-        "--runtime-source-cache-path", str(workspace() / "engine-cache"), "--cores", str(cores), *ENGINE_OPTIONS, "--config", *config,
+        "--runtime-source-cache-path", str(workspace() / "engine-cache"), "--cores", str(cores), *ENGINE_OPTIONS,
+        "--config", *config,
     ]
 
 
@@ -95,7 +96,8 @@ def _run_engine(command: list[str], root: Path, log: Path, follower: Follower) -
     """Run the engine to its end, in a process group of its own so that stopping it stops all of its jobs."""
     with open(log, "wb") as output:
         engine = subprocess.Popen(
-            command, cwd=root, env={**os.environ, "PYTHONPATH": python_path()}, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            command, cwd=root, env={**os.environ, "PYTHONPATH": python_path()}, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT, start_new_session=True,
         )
         try:
             while engine.poll() is None:
@@ -132,7 +134,8 @@ def _group_runs(engine: subprocess.Popen) -> bool:
 def _counts(steps: list[Step]) -> str:
     """How many of what, such as '2 base models, 3 chapters, verdicts, pages'."""
     number = Counter(step.kind for step in steps)
-    words = [f"{number[kind]} {noun}{'s' if number[kind] > 1 else ''}" for kind, noun in (("model", "base model"), ("chapter", "chapter")) if number[kind]]
+    nouns = {"model": "base model", "chapter": "chapter"}
+    words = [f"{number[kind]} {noun}{'s' if number[kind] > 1 else ''}" for kind, noun in nouns.items() if number[kind]]
     return ", ".join([*words, *(step.label for step in steps if step.kind in ("ledger", "pages"))])
 
 
