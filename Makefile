@@ -15,13 +15,12 @@ help:  ## say what can be made
 setup: $(READY)  ## make .venv with everything the book needs
 
 book: $(READY)  ## run the whole book and build its pages (SCALE=smoke, laptop or full; laptop unless said)
-	@$(PY) -m psm models fetch smollm2 || echo "SmolLM2 could not be fetched; the book builds without it and says so."
-	@$(PY) -m psm book --scale $(SCALE)
+	@$(PY) -m psm book --scale $(SCALE) --fetch
 
 test: $(READY)  ## run the tests
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -q
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
-bench: .venv/bench-$(KEY)  ## measure speed and memory, as a table
+bench: $(READY)  ## measure speed and memory, as a table
 	@$(PY) workflow/bench.py
 
 lab: .venv/lab-$(KEY)  ## open the chapters as notebooks in JupyterLab
@@ -36,5 +35,5 @@ clean-pages:  ## delete the built pages; models and runs stay
 $(READY):
 	@sh workflow/set-up.sh $(PYTHON) $@
 
-.venv/lab-$(KEY) .venv/bench-$(KEY): .venv/%-$(KEY): $(READY)
+.venv/lab-$(KEY): .venv/%-$(KEY): $(READY)
 	@sh workflow/set-up.sh $(PYTHON) $@ $*

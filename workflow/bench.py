@@ -26,11 +26,8 @@ def speed_rows(speeds: Speeds) -> list[Row]:
         training_row("psm pretraining (Muon, AdamW)", speeds.muon, speeds, ""),
         training_row("psm loop with AdamW only", speeds.adamw, speeds, f"; {speeds.adamw.speed / speeds.muon.speed:.2f} x psm pretraining"),
     ]
-    if speeds.trainer:
-        ratio = speeds.trainer.speed / speeds.muon.speed
-        rows.append(training_row("transformers Trainer (AdamW)", speeds.trainer, speeds, f"; {ratio:.2f} x psm pretraining"))
-    else:
-        rows.append(("transformers Trainer (AdamW)", "not measured", "needs accelerate: make bench installs it"))
+    ratio = speeds.trainer.speed / speeds.muon.speed
+    rows.append(training_row("transformers Trainer (AdamW)", speeds.trainer, speeds, f"; {ratio:.2f} x psm pretraining"))
     return rows + [
         ("drawing the corpus", f"{speeds.corpus:,.0f} tokens/s", f"{speeds.muon.speed / speeds.corpus:.1%} of pretraining time"),
         ("scoring, answers of dialogues", f"{speeds.scoring:,.0f} tokens/s", f"{speeds.scoring / speeds.muon.speed:.1f} x psm pretraining"),

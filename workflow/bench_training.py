@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 PROCESSES = 2
@@ -29,12 +28,12 @@ class Training:
 
 @dataclass(frozen=True)
 class Speeds:
-    """Best of the repeats, both processes together; `trainer` is None without accelerate."""
+    """Best of the repeats, both processes together."""
 
     peak: float                # float32 matrix products, FLOP/s
     muon: Training             # the book's loop with the book's optimisers
     adamw: Training            # the book's loop with the Trainer's optimiser
-    trainer: Training | None
+    trainer: Training
     corpus: float              # tokens/s drawn from the world
     scoring: float             # tokens/s read, with the distribution at every answer computed
     questions: float           # questions/s answered exactly
@@ -195,7 +194,7 @@ def together(measure: Callable[[], Any]) -> Any:
 def measure_speeds() -> Speeds:
     """Measure everything REPEATS times in turn in PROCESSES processes, and keep the best of each."""
     os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error")
-    loops = [muon, adamw] + ([trainer] if find_spec("accelerate") else [])
+    loops = [muon, adamw, trainer]
     others = [corpus, scoring, questions, *loops]
     measures = [m for other in others for m in (peak, other)]   # the peak often, so that its best is one too
     context = multiprocessing.get_context("spawn")
@@ -207,4 +206,4 @@ def measure_speeds() -> Speeds:
                 best[measure.__name__] = max(best[measure.__name__], sum(speeds))
         training = {m.__name__: Training(best.pop(m.__name__), pool.apply(flop_per_token, (m,))) for m in loops}
         parameters, step_tokens = pool.apply(sizes)
-    return Speeds(**{"trainer": None, **training}, **best, parameters=parameters, step_tokens=step_tokens)
+    return Speeds(**training, **best, parameters=parameters, step_tokens=step_tokens)

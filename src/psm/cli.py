@@ -18,7 +18,7 @@ SCALE_HELP = "smoke, laptop or full"
 EXAMPLES = """examples:
   psm book --scale smoke             run the whole book small, to see that all of it runs
   psm run p1 --scale laptop          execute one chapter again
-  psm run p1 --seeds 5,6,7 -p k=12   with other seeds and another value of one of its parameters
+  psm run g1 --seeds 5,6 -p steps=20 with other seeds and another value of one of its parameters
   psm ledger --scale laptop          the verdicts
 """
 
@@ -70,6 +70,7 @@ def _add_book(commands: argparse._SubParsersAction) -> None:
     book.add_argument("chapters", nargs="*", metavar="CHAPTER", help="execute only these, without verdicts and pages")
     book.add_argument("--seeds", metavar="LIST", help="seeds such as 0,1,2 (default: the scale's)")
     book.add_argument("--cores", type=_count, default=2, metavar="N", help="jobs at a time, one thread each (default: 2)")
+    book.add_argument("--fetch", action="store_true", help="first fetch the real models that chapters use; the book builds without them")
     book.add_argument("--until", choices=("chapters", "ledger", "pages"), help="stop after this part (default: pages)")
 
 
@@ -118,11 +119,28 @@ def _book(options: argparse.Namespace) -> int:
     if names and options.until in ("ledger", "pages"):
         raise UsageError(f"--until {options.until} needs every chapter: name no chapters, or leave --until out")
     plan = _plan(options.scale, names, options.seeds)
+    if options.fetch and _fetch_declared(plan):
+        plan = _plan(options.scale, names, options.seeds)
     until = options.until or ("chapters" if names else "pages")
     if until != "chapters":
         load_registry(plan.root / "claims.yml")
     print(run_book(plan, options.cores, until, names, options.seeds is not None))
     return 0
+
+
+def _fetch_declared(plan: Plan) -> bool:
+    """Fetch the real models that the plan's chapters name and that are not here; whether anything was fetched."""
+    from psm.models.sources import fetch, local_digest
+
+    wanted = {name: None for job in plan.chapters for name in job.chapter.real_models if local_digest(name) is None}
+    fetched = False
+    for name in wanted:
+        try:
+            fetch(name, _to_stderr)
+            fetched = True
+        except (UsageError, RunError) as error:
+            print(f"psm: {name} could not be fetched ({error}); the book builds without it and says so", file=sys.stderr)
+    return fetched
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -25,7 +25,8 @@ NOT_IMPORTED = {
     "gguf": "transformers imports it to read a GGUF file",
     "hypothesis": "tests",
     "jupyterlab": "`make lab`, run as a command",
-    "accelerate": "transformers' Trainer imports it",
+    "accelerate": "transformers imports it to read a GGUF file, and for its Trainer",
+    "pytest-xdist": "runs the tests on all cores",
 }
 # Imported here, but parts of a declared dependency that pins them itself.
 PART_OF = {"sphinx": "jupyter-book", "docutils": "jupyter-book", "myst-nb": "jupyter-book", "jupyter-client": "nbclient", "ipython": "ipykernel"}
