@@ -61,12 +61,13 @@ class Run:
         for seed in world_seeds(self.scale, world, self.seeds):
             yield store.load(world, seed, self.scale.name, _show_progress(world, seed))
 
-    def measure(self, rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
+    def measure(self, rows: pd.DataFrame | list[dict[str, Any]], **constant: Any) -> pd.DataFrame:
         """Keep tidy measurements (one row per seed, arm and item) and return them, checked.
 
-        Needed columns: quantity, world, value; substrate is "world" and arm, item, seed, valid_mass are empty unless given.
+        Needed columns: quantity, world, value; `constant` fills whole columns (quantity="captured"). Unless given, substrate
+        is "world", arm "model", and item, seed and valid_mass are empty. Other columns of `rows` are left out.
         """
-        frame = pd.DataFrame(rows).copy()
+        frame = pd.DataFrame(rows).assign(**constant)
         for column, default in (("substrate", "world"), ("seed", None), ("arm", "model"), ("item", ""), ("valid_mass", None)):
             if column not in frame:
                 frame[column] = default
