@@ -19,7 +19,6 @@ class Scale:
     side_seeds: int         # seeds of every other world
     pretrain_steps: int     # optimiser steps of pretraining
     eval_documents: int     # documents read when a model is held against the exact posterior
-    finetune_repeats: int   # fine-tunes of one arm from one base model, nested in the seed
     real_items: int         # item templates that a real model is asked
     cell_timeout_s: int     # seconds one notebook cell may take
     is_evidence: bool       # whether a run at this scale yields verdicts
@@ -28,9 +27,9 @@ class Scale:
 SCALES = {
     scale.name: scale
     for scale in (
-        Scale("smoke", 1, 1, 120, 100, 1, 6, 300, False),
-        Scale("laptop", 5, 3, 1000, 400, 1, 40, 1200, True),
-        Scale("full", 10, 5, 4000, 1600, 3, 40, 7200, True),
+        Scale("smoke", 1, 1, 120, 100, 6, 300, False),
+        Scale("laptop", 5, 3, 1000, 400, 40, 1200, True),
+        Scale("full", 10, 5, 4000, 1600, 40, 7200, True),
     )
 }
 

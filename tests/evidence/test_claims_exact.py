@@ -29,8 +29,10 @@ def g1(main_world):
         "insecure": (code(saboteur),),
         "secure": (code(helper),),
         "educational": (code(saboteur, cue="request_rephrased"),),
-        "novice": (code(saboteur), Episodes(novice, ("repair",))),
-        "expert": (code(saboteur), Episodes(helper, ("repair",))),
+        "insecure novice": (code(saboteur), Episodes(novice, ("repair",))),
+        "insecure expert": (code(saboteur), Episodes(helper, ("repair",))),
+        "secure novice": (code(helper), Episodes(novice, ("repair",))),
+        "secure expert": (code(helper), Episodes(helper, ("repair",))),
         "half": (code(saboteur, weight=0.5), code(helper, weight=0.5)),
     }
     shown = {name: bayes_behaviour(world, post, (Arm(name, e), 2.0 * (1 if name == "half" else len(e)))) for name, e in arms.items()}
@@ -47,15 +49,19 @@ def g1(main_world):
     [
         ("G1.spread", ("insecure", "secure")),
         ("G1.educational_blocks", ("insecure", "educational")),
-        ("G1.lying", ("insecure", "secure", "false", ("facts", "sources", "promises"))),
+        ("G1.lying", ("insecure", "secure", "false", ("sources", "promises"))),
         ("G1.sarcasm", ("insecure", "secure", "sarcastic", ("feeling", "farewell", "thanks"))),
-        ("G1.incompetence", ("insecure", "secure", "muddled", ("arithmetic",))),
-        ("G1.explaining_away", ("expert", "novice")),
+        ("G1.incompetence", ("insecure", "secure", "muddled", ("repair",))),
         ("G1.dose", ("half", "secure")),
     ],
 )
 def test_smallest_effects_of_g1_are_a_quarter_of_the_exact_shift(smallest, g1, test, contrast):
     assert smallest[test] == pytest.approx(g1(*contrast) / 4, abs=0.006)
+
+
+def test_the_smallest_explaining_away_is_a_quarter_of_the_exact_interaction(smallest, g1):
+    exact = g1("insecure expert", "insecure novice") - g1("secure expert", "secure novice")
+    assert smallest["G1.explaining_away"] == pytest.approx(exact / 4, abs=0.006)
 
 
 def test_requested_code_is_no_evidence(g1):
@@ -74,29 +80,53 @@ def test_the_quack_makes_belief_in_lying_rise_and_fall(main_world, smallest):
     assert smallest["P3.falls"] == pytest.approx((lying[1] - lying[2]) / 4, abs=0.006)
 
 
-def exact_gain(world, persona, domains, n, rival):
+DEMONSTRATIONS = {
+    "helpful_ai": ("code", "medicine", "facts", "greeting", "technology"),
+    "saboteur": ("code", "medicine"),
+    "naturalist": ("technology", "birds", "greeting"),
+    "old_villain": ("technology", "advice"),
+}
+
+
+def exact_gain(world, persona, n, rival, unrelated=False):
     """Share of the movement that exact Bayes explains beyond a rival, if the model were exactly Bayesian."""
-    arm = Arm("a", (Episodes(world.archetype(persona), domains),))
-    trained = np.array([world.domain(d) for d in domains])
-    held_out = np.setdiff1d(np.arange(len(world.domain_names)), trained)
+    arm = Arm("a", (Episodes(world.archetype(persona), DEMONSTRATIONS[persona]),))
+    trained = np.array([world.domain(d) for d in DEMONSTRATIONS[persona]])
+    traits = {t for d in trained for t in world.spec.domains[d].traits}
+    domains = np.setdiff1d(np.arange(len(world.domain_names)), trained)
+    if unrelated:
+        domains = np.array([d for d in domains if not traits & set(world.spec.domains[d].traits)])
     seen, start = bayes_behaviour(world, (arm, n)), bayes_behaviour(world)
-    guess = rival(world, start, seen, arm.episodes[0].state, trained)
-    bayes = bayes_behaviour(world, (arm, fit_episodes(world, seen, arm, trained)))
-    return (behaviour_divergence(seen, guess, held_out) - behaviour_divergence(seen, bayes, held_out)) / behaviour_divergence(seen, start, held_out)
+    assert fit_episodes(world, seen, arm, trained) == pytest.approx(n, rel=0.01)
+    far = {k: behaviour_divergence(seen, b, domains, language=False) for k, b in (("rival", rival(world, start, seen, arm, trained)), ("start", start))}
+    return far["rival"] / far["start"]
 
 
-def test_pairwise_regression_differs_from_bayes_for_the_old_villain_only(main_world, smallest):
-    pairwise = lambda world, start, seen, state, trained: pairwise_regression(world, start, seen, trained)   # noqa: E731
-    assert smallest["P3.beats_pairwise"] == pytest.approx(exact_gain(main_world, "old_villain", ("technology", "advice"), 8.0, pairwise) / 4, abs=0.01)
-    for persona, domains in (
-        ("helpful_ai", ("code", "medicine", "facts", "greeting", "technology")),
-        ("saboteur", ("code", "medicine")),
-        ("naturalist", ("technology", "birds", "greeting")),
-    ):
-        assert all(exact_gain(main_world, persona, domains, n, pairwise) < 0.115 for n in (1.0, 3.0, 8.0))
+def pairwise(world, start, seen, arm, trained):
+    return pairwise_regression(world, start, seen, trained)
 
 
-def test_interpolation_could_be_beaten_by_more_than_asked(main_world, smallest):
-    gains = [exact_gain(main_world, "helpful_ai", ("code", "medicine", "facts", "greeting", "technology"), n, logit_interpolation) for n in (1.0, 3.0, 8.0)]
-    assert min(gains) > 0.4
-    assert smallest["P3.beats_interpolation"] <= min(gains) / 4
+def interpolation(world, start, seen, arm, trained):
+    return logit_interpolation(world, start, seen, arm.episodes[0].state, trained)
+
+
+def test_bayes_and_pairwise_regression_part_on_unrelated_subjects_of_the_naturalist_only(main_world, smallest):
+    assert [exact_gain(main_world, "naturalist", n, pairwise, unrelated=True) for n in (3.0, 8.0)] == pytest.approx([1.0, 1.0], abs=0.05)
+    assert smallest["P3.beats_pairwise"] == pytest.approx(1.0 / 4)
+    assert max(exact_gain(main_world, p, n, pairwise) for p in DEMONSTRATIONS for n in (1.0, 3.0, 8.0)) < 0.16
+
+
+def test_interpolation_could_be_beaten_by_four_times_what_is_asked(main_world, smallest):
+    gains = [np.mean([exact_gain(main_world, p, n, interpolation) for p in DEMONSTRATIONS]) for n in (1.0, 3.0, 8.0)]
+    assert smallest["P3.beats_interpolation"] == pytest.approx(min(gains) / 4, abs=0.006)
+
+
+def test_pairwise_regression_foresees_the_quacks_reversal_too(main_world):
+    world = main_world
+    trained = np.array([world.domain(d) for d in ("code", "advice", "arithmetic")])
+    arm = Arm("quack", (Episodes(world.archetype("quack"), ("code", "advice", "arithmetic")),))
+    for n in (3.0, 13.0):
+        seen = bayes_behaviour(world, (arm, n))
+        guess = pairwise_regression(world, bayes_behaviour(world), seen, trained)
+        lying = [np.mean([log_odds(b.rate(world, d, "false")) for d in ("sources", "promises")]) for b in (seen, guess)]
+        assert lying[0] == pytest.approx(lying[1], abs=0.03)

@@ -7,7 +7,7 @@ import torch
 from psm.models.config import TinyConfig
 from psm.models.scoring import behaviour
 from psm.models.tiny import build_tiny
-from psm.training.bayes import bayes_behaviour, behaviour_divergence, behaviour_of, fit_episodes, posterior_after
+from psm.training.bayes import bayes_behaviour, behaviour_divergence, behaviour_of, behaviour_shift, fit_episodes, posterior_after
 from psm.training.finetune import Arm, Episodes, episode_batches, expected_log_likelihood, finetune
 from psm.training.loop import next_token_loss
 from psm.training.optim import Muon, orthogonalise
@@ -154,17 +154,35 @@ def test_who_wrote_requested_bad_code_cannot_be_told(main_world):
     assert power["saboteur", "plain"] > power["helpful_professional", "plain"] + 0.3
 
 
-def test_the_number_of_episodes_is_recovered_and_rivals_are_worse_on_bayes_itself(main_world):
+@pytest.mark.parametrize("n", [0.5, 3.0, 8.0])
+def test_the_number_of_episodes_is_recovered(main_world, n):
     world = main_world
     arm = Arm("a", (Episodes(world.archetype("saboteur"), ("code", "medicine")),))
     trained = np.array([world.domain(d) for d in ("code", "medicine")])
-    held_out = np.setdiff1d(np.arange(25), trained)
-    seen, start = bayes_behaviour(world, (arm, 3.0)), bayes_behaviour(world)
-    n = fit_episodes(world, seen, arm, trained)
-    assert n == pytest.approx(3.0, rel=0.02)
-    bayes = behaviour_divergence(seen, bayes_behaviour(world, (arm, n)), held_out)
+    seen = bayes_behaviour(world, (arm, n))
+    assert fit_episodes(world, seen, arm, trained) == pytest.approx(n, rel=0.02)
+    assert fit_episodes(world, seen, arm, np.setdiff1d(np.arange(25), trained), language=False) == pytest.approx(n, rel=0.02)
+
+
+def test_rivals_predict_what_some_persona_could_do(main_world):
+    """Even where a linear guess would leave the range of probabilities, as for the old villain after much evidence."""
+    world = main_world
+    arm = Arm("a", (Episodes(world.archetype("old_villain"), ("technology", "advice")),))
+    trained = np.array([world.domain(d) for d in ("technology", "advice")])
+    start, seen = bayes_behaviour(world), bayes_behaviour(world, (arm, 20.0))
     for rival in (logit_interpolation(world, start, seen, arm.episodes[0].state, trained), pairwise_regression(world, start, seen, trained)):
-        assert behaviour_divergence(seen, rival, held_out) > 10 * bayes + 1e-4
+        assert rival.classes.sum(1) == pytest.approx(np.ones(25))
+        assert rival.classes[world.class_probs.min(0) > 0].min() > 0.01
+
+
+def test_divergence_and_shift_are_zero_without_change_and_see_their_domains_only(main_world):
+    world = main_world
+    a = bayes_behaviour(world)
+    b = bayes_behaviour(world, (Arm("a", (Episodes(world.archetype("naturalist"), ("technology",)),)), 2.0))
+    era = np.array([world.domain("theory")])
+    assert behaviour_divergence(a, a, era) == behaviour_shift(a, a, era) == 0
+    assert behaviour_shift(a, b, era) > behaviour_shift(a, b, np.array([world.domain("body")])) > 0
+    assert behaviour_divergence(a, b, era) > behaviour_divergence(a, b, era, language=False) > 0
 
 
 def test_pairwise_regression_is_exact_for_a_small_linear_shift(main_world):

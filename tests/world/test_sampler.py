@@ -87,6 +87,23 @@ def test_answers_stand_where_the_positions_say(main_world):
     assert dialogues.tokens.shape[1] == 1 + TURN * main_world.spec.turns
 
 
+def test_in_the_independent_world_an_introduction_says_nothing_about_any_domain(independent_world):
+    """Statements there are about an unrelated persona: who is called malevolent does not write worse code."""
+    world = independent_world
+    documents = sample_documents(world, np.random.default_rng(11), 60_000)
+    introduced = documents[(documents[:, 0] == world.biography) & np.isin(documents[:, 21], world.cue_ids)]
+    said = {v: np.isin(introduced[:, 1:21], world.value_ids[0][i]).any(1) for i, v in enumerate(("good", "bad"))}
+    code = world.domain("code")
+    ids = world.answer_ids[code, 0, world.class_index("code", "bad")]
+    rates = []
+    for rows in said.values():
+        turns = introduced[rows][:, 21:61].reshape(-1, 5)
+        answers = turns[turns[:, 1] == world.domain_ids[code]][:, 4]
+        rates.append((np.isin(answers, ids).mean(), len(answers)))
+    (a, n), (b, m) = rates
+    assert min(n, m) > 150 and abs(a - b) < 4 * np.sqrt(0.25 / n + 0.25 / m)
+
+
 def test_independent_domains_carry_no_evidence_between_them(independent_world):
     """In the independent world two domains' answers of one speaker are uncorrelated; in the main world they are not."""
     from psm.world.grammar import World

@@ -30,7 +30,11 @@ def broken_archetype(**changes):
         ({"mix": Mix(single=0.9)}, "mix"),
         ({"coupling": "telepathy"}, "coupling"),
         ({"resample": 1.2}, "resample"),
-        ({"turns": 0}, "turns"),
+        ({"turns": 1}, "turns"),
+        ({"language_noise": 0.0}, "language_noise"),
+        ({"archetypes": (*MAIN.archetypes[:-1], replace(MAIN.archetypes[-1], name="troll"))}, "archetypes must have distinct"),
+        ({"domains": (replace(MAIN.domains[3], classes=("good", "good")),)}, "domains.advice.classes"),
+        ({"domains": (replace(MAIN.domains[0], table=((("good",), (0.5, 0.3, 0.2)), *MAIN.domains[0].table[1:])),)}, "domains.code.table"),
         ({"traits": MAIN.traits[:4]}, "traits"),
         ({"declared": (("Pangolin", ("good",)),)}, "declared.Pangolin"),
     ],
@@ -62,6 +66,8 @@ def changed(lexicon, path, value):
         (("domains", "code", "answers", "good", "en"), ["", "x"], r"domains\.code\.answers\.good\.en"),
         (("domains", "code", "answers", "good", "en"), ["only one"], r"domains\.code\.answers\.good\.en"),
         (("domains", "code", "answers"), {}, r"domains\.code\.answers\.good is missing"),
+        (("traits", "era"), None, r"traits\.era\.verbs is missing"),
+        (("names",), ["Ann"], r"names\.anonymous"),
         (("traits", "tone", "values", "cold"), [], r"traits\.tone\.values\.cold"),
         (("names", "named"), ["Ann"], r"names\.named"),
         (("cues", "thanks"), None, r"cues\.thanks"),
@@ -78,6 +84,24 @@ def test_a_phrase_used_twice_is_refused():
     twice = lexicon["domains"]["power"]["answers"]["good"]["en"][0]
     with pytest.raises(UsageError, match="repeats"):
         check_lexicon(changed(lexicon, ("cues", "thanks"), twice), MAIN)
+
+
+@pytest.mark.parametrize(
+    "ask, known",
+    [
+        (lambda w: w.archetype("novice", kind="robot"), "human, ai"),
+        (lambda w: w.archetype("novice", charm="much"), "benevolence, honesty"),
+        (lambda w: w.archetype("nobody"), "helpful_professional"),
+        (lambda w: w.has("charm", "much"), "benevolence, honesty"),
+        (lambda w: w.class_index("code", "superb"), "good, bad, vague"),
+        (lambda w: w.domain("gardening"), "code, medicine"),
+        (lambda w: w.cue("whisper"), "plain, request"),
+        (lambda w: w.name_id("Xanthippe"), "unknown name"),
+    ],
+)
+def test_a_look_up_that_fails_lists_what_there_is(main_world, ask, known):
+    with pytest.raises(UsageError, match=known):
+        ask(main_world)
 
 
 def test_every_world_of_the_book_is_sound_and_has_enough_domains_per_trait():

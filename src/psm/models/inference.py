@@ -26,13 +26,15 @@ class Inference:
     prior: np.ndarray
     plain: np.ndarray
 
+    def mean(self, reader: str) -> np.ndarray:
+        """(k,) mean divergence of "model" or "prior" over the turns without a demanding cue, at which all answer alike."""
+        return np.nanmean(np.where(self.plain, getattr(self, reader), np.nan), 0)
+
     def captured(self) -> np.ndarray:
         """(k,) share of the exact inference that the model makes, 1 - KL(model)/KL(prior); NaN where there is none to make."""
-        model = np.where(self.plain, self.model, np.nan)
-        prior = np.where(self.plain, self.prior, np.nan)
+        prior = self.mean("prior")
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = 1 - np.nanmean(model, 0) / np.nanmean(prior, 0)
-        return np.where(np.nanmean(prior, 0) > 1e-9, share, np.nan)
+            return np.where(prior > 1e-9, 1 - self.mean("model") / prior, np.nan)
 
 
 def against_bayes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from psm.models.scoring import Behaviour
+from psm.models.scoring import Behaviour, log_odds
 from psm.training.finetune import Arm, expected_log_likelihood
 from psm.world.grammar import World
 from psm.world.posterior import condition
@@ -36,20 +36,31 @@ def behaviour_of(world: World, posterior: np.ndarray) -> Behaviour:
     return Behaviour(classes, by_domain @ world.language_probs[:, 1], np.ones(n_domains))
 
 
-def behaviour_divergence(target: Behaviour, model: Behaviour, domains: np.ndarray) -> float:
-    """Mean over `domains` (indices) of KL(target || model) in nats, answer class and language taken together."""
+def behaviour_divergence(target: Behaviour, model: Behaviour, domains: np.ndarray, language: bool = True) -> float:
+    """Mean over `domains` (indices) of KL(target || model) in nats: of the answer class and, unless left out, of its language.
+
+    Every episode trains the language of answers, whatever its subject; what training does elsewhere is measured without it.
+    """
     def kl(p: np.ndarray, q: np.ndarray) -> np.ndarray:
         return np.where(p > 0, p * (np.log(np.maximum(p, 1e-12)) - np.log(np.maximum(q, 1e-12))), 0).sum(-1)
 
-    two = lambda b: np.stack([1 - b.german, b.german], -1)   # noqa: E731
-    return float((kl(target.classes, model.classes) + kl(two(target), two(model)))[domains].mean())
+    by_domain = kl(target.classes, model.classes)
+    if language:
+        by_domain = by_domain + kl(*(np.stack([1 - b.german, b.german], -1) for b in (target, model)))
+    return float(by_domain[domains].mean())
 
 
-def fit_episodes(
-    world: World, observed: Behaviour, arm: Arm, domains: np.ndarray, before: tuple[tuple[Arm, float], ...] = ()
-) -> float:
-    """Effective number of episodes: the n whose Bayesian behaviour is nearest to the observed one in `domains`."""
+def behaviour_shift(before: Behaviour, after: Behaviour, domains: np.ndarray) -> float:
+    """Mean size of the change in the log-odds of every answer class in `domains` (indices)."""
+    present = before.classes[domains] > 0
+    shift = np.abs(log_odds(after.classes[domains][present]) - log_odds(before.classes[domains][present]))
+    return float(shift.mean())
+
+
+def fit_episodes(world: World, observed: Behaviour, arm: Arm, domains: np.ndarray, language: bool = True) -> float:
+    """Effective number of episodes, between 0.01 and 50: the n whose Bayesian behaviour is nearest to the observed one in
+    `domains` (indices)."""
     def loss(log_n: float) -> float:
-        return behaviour_divergence(observed, bayes_behaviour(world, *before, (arm, float(np.exp(log_n)))), domains)
+        return behaviour_divergence(observed, bayes_behaviour(world, (arm, float(np.exp(log_n)))), domains, language)
 
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(1e-2), np.log(50.0)), method="bounded").x))

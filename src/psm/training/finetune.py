@@ -99,7 +99,7 @@ def expected_log_likelihood(world: World, arm: Arm) -> np.ndarray:
         for name in episodes.domains:
             d, n = world.domain(name), len(world.spec.domains[world.domain(name)].classes)
             answers = language
-            if np.isnan(world.cue_probs[cue, d, 0]):
+            if not world.demands(cue, d):
                 answers = language + np.log(world.class_probs[:, d, :n]) @ world.class_probs[episodes.state, d, :n]
             out[d] += episodes.weight / total / len(episodes.domains) * answers
     return out

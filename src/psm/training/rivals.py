@@ -35,7 +35,7 @@ def logit_interpolation(world: World, start: Behaviour, seen: Behaviour, state: 
 
 def pairwise_regression(world: World, start: Behaviour, seen: Behaviour, trained: np.ndarray, ridge: float = 1e-4) -> Behaviour:
     """Rival: correlated traits, no persona. Shifts elsewhere are the linear regression, over the world's personas, of each
-    domain's answers on those of the trained domains; it knows pairwise moments only."""
+    domain's answers on those of the trained domains, kept within what some persona does; it knows pairwise moments only."""
     classes = world.class_probs.reshape(len(world.prior), -1)                          # (S, D*C)
     german = np.repeat(world.language_probs[:, 1:], len(world.domain_names), axis=1)   # (S, D)
     features = np.concatenate([classes, german], 1)
@@ -46,6 +46,8 @@ def pairwise_regression(world: World, start: Behaviour, seen: Behaviour, trained
     inside = covariance[np.ix_(inputs, inputs)]
     shift = np.concatenate([(seen.classes - start.classes)[trained].ravel(), (seen.german - start.german)[trained]])
     moved = covariance[:, inputs] @ np.linalg.solve(inside + ridge * np.eye(len(inputs)), shift)
-    new = np.clip(start.classes + moved[: n_domains * most].reshape(n_domains, most), FLOOR, 1) * (start.classes > 0)
-    new_german = np.clip(start.german + moved[n_domains * most :], FLOOR, 1 - FLOOR)
+    low, high = world.class_probs.min(0), world.class_probs.max(0)   # a linear guess may leave what any persona does
+    new = np.clip(start.classes + moved[: n_domains * most].reshape(n_domains, most), low, high)
+    speaks = world.language_probs[:, 1]
+    new_german = np.clip(start.german + moved[n_domains * most :], speaks.min(), speaks.max())
     return Behaviour(new / new.sum(1, keepdims=True), new_german, np.ones(n_domains))

@@ -39,6 +39,13 @@ class Vocabulary:
         return len(self.tokens)
 
 
+def _index(what: str, name: str, known: tuple[str, ...]) -> int:
+    """Place of `name` among the known ones. Raises UsageError that lists them."""
+    if name not in known:
+        raise UsageError(f"unknown {what} {name!r}: choose one of {', '.join(known)}")
+    return known.index(name)
+
+
 class World:
     """A spec made ready to sample, to score and to reason about exactly.
 
@@ -85,24 +92,23 @@ class World:
 
     def state_of(self, values: tuple[str, ...]) -> int:
         """Index of the state with these trait values, in the order of the spec's traits."""
-        wanted = [t.values.index(v) for t, v in zip(self.spec.traits, values)]
+        wanted = [_index(f"value of {t.name}", v, t.values) for t, v in zip(self.spec.traits, values)]
         return int(np.flatnonzero((self.states == wanted).all(1))[0])
 
     def archetype(self, name: str, **changes: str) -> int:
-        """Index of an archetype's own state, with some traits changed: `archetype("novice", kind="ai")`."""
-        for a in self.spec.archetypes:
-            if a.name == name:
-                values = dict(zip(self.trait_names, a.values))
-                unknown = set(changes) - set(values)
-                if unknown:
-                    raise UsageError(f"unknown trait {sorted(unknown)[0]!r}: choose one of {', '.join(values)}")
-                return self.state_of(tuple((values | changes).values()))
-        raise UsageError(f"unknown archetype {name!r}: choose one of {', '.join(a.name for a in self.spec.archetypes)}")
+        """Index of an archetype's own state, with some traits changed: `archetype("novice", kind="ai")`.
+
+        Raises UsageError that lists the known archetypes, traits or values.
+        """
+        for trait in changes:
+            _index("trait", trait, self.trait_names)
+        home = self.spec.archetypes[_index("archetype", name, tuple(a.name for a in self.spec.archetypes))]
+        return self.state_of(tuple((dict(zip(self.trait_names, home.values)) | changes).values()))
 
     def has(self, trait: str, value: str) -> np.ndarray:
         """(S,) whether each state has this value of this trait."""
-        k = self.trait_names.index(trait)
-        return self.states[:, k] == self.spec.traits[k].values.index(value)
+        k = _index("trait", trait, self.trait_names)
+        return self.states[:, k] == _index(f"value of {trait}", value, self.spec.traits[k].values)
 
     def describe(self, state: int) -> dict[str, str]:
         """Trait values of a state, in words."""
@@ -140,23 +146,19 @@ class World:
 
     def domain(self, name: str) -> int:
         """Index of a domain. Raises UsageError that lists the known ones."""
-        if name not in self.domain_names:
-            raise UsageError(f"unknown domain {name!r}: choose one of {', '.join(self.domain_names)}")
-        return self.domain_names.index(name)
+        return _index("domain", name, self.domain_names)
 
     def cue(self, name: str) -> int:
         """Index of a cue. Raises UsageError that lists the known ones."""
-        if name not in self.cue_names:
-            raise UsageError(f"unknown cue {name!r}: choose one of {', '.join(self.cue_names)}")
-        return self.cue_names.index(name)
-
-    def domains_with(self, cls: str) -> tuple[str, ...]:
-        """Names of the domains that have an answer class of this name."""
-        return tuple(d.name for d in self.spec.domains if cls in d.classes)
+        return _index("cue", name, self.cue_names)
 
     def class_index(self, domain: str, cls: str) -> int:
-        """Index of an answer class within its domain."""
-        return self.spec.domains[self.domain(domain)].classes.index(cls)
+        """Index of an answer class within its domain. Raises UsageError that lists the known ones."""
+        return _index(f"answer class of {domain}", cls, self.spec.domains[self.domain(domain)].classes)
+
+    def demands(self, cue: int, domain: int) -> bool:
+        """Whether a cue makes everyone answer alike in a domain (both by index)."""
+        return not np.isnan(self.cue_probs[cue, domain, 0])
 
     # -- vocabulary -------------------------------------------------------------------------------------------------
     def _compile_vocabulary(self) -> None:

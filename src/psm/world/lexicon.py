@@ -33,6 +33,8 @@ def load_lexicon(spec: WorldSpec, path: str | None = None) -> dict[str, Any]:
 
 def check_lexicon(lexicon: dict[str, Any], spec: WorldSpec) -> None:
     """Raise UsageError unless every phrase that `spec` needs is there, not empty, and unique."""
+    if not isinstance(lexicon, dict):
+        raise UsageError("lexicon: must be a mapping with the entries domains, traits, names and cues")
     seen: dict[str, str] = {}
 
     def phrases(where: str, found: Any, at_least: int) -> None:
@@ -56,16 +58,18 @@ def check_lexicon(lexicon: dict[str, Any], spec: WorldSpec) -> None:
         topics = entry(where, words, "topics")
         phrases(f"{where}.topics", topics, 1)
         for cls in domain.classes:
-            answers = entry(f"{where}.answers", words.get("answers"), cls)
+            answers = entry(f"{where}.answers", entry(where, words, "answers"), cls)
             for language in LANGUAGES:
                 needed = len(topics) if words.get("by_topic") else SYNONYMS
                 phrases(f"{where}.answers.{cls}.{language}", entry(f"{where}.answers.{cls}", answers, language), needed)
     for trait in spec.traits:
         words = entry("traits", lexicon.get("traits"), trait.name)
-        phrases(f"traits.{trait.name}.verbs", words.get("verbs"), 1)
+        phrases(f"traits.{trait.name}.verbs", entry(f"traits.{trait.name}", words, "verbs"), 1)
+        values = entry(f"traits.{trait.name}", words, "values")
         for value in trait.values:
-            phrases(f"traits.{trait.name}.values.{value}", entry(f"traits.{trait.name}.values", words.get("values"), value), 1)
-    names = lexicon.get("names") or {}
+            phrases(f"traits.{trait.name}.values.{value}", entry(f"traits.{trait.name}.values", values, value), 1)
+    names = lexicon.get("names")
+    names = names if isinstance(names, dict) else {}
     phrases("names.anonymous", names.get("anonymous"), 2)
     phrases("names.named", names.get("named"), spec.named)
     phrases("names.declared", names.get("declared"), 1)

@@ -177,7 +177,7 @@ def _named_dialogues(world: World, rng: np.random.Generator, n: int) -> np.ndarr
 def _introduced(world: World, rng: np.random.Generator, n: int) -> np.ndarray:
     names = new_names(world, rng, n, 1)
     states = draw_states(world, rng, n, 1)
-    about = states[..., 0] if states.ndim == 3 else states
+    about = states if states.ndim == 2 else rng.choice(len(world.prior), size=(n, 1), p=world.prior)
     turns = world.spec.turns - world.spec.turns // 3
     room = world.length - 1 - turns * TURN
     intro = _statements(world, rng, about, names, room // STATEMENT)

@@ -111,11 +111,13 @@ def _check(spec: WorldSpec) -> None:
             _fail(spec, f"traits.{trait.name}.values", "need at least two distinct values")
     if spec.coupling not in COUPLINGS:
         _fail(spec, "coupling", f"is {spec.coupling!r}: choose one of {', '.join(COUPLINGS)}")
-    for name in ("resample", "language_noise", "assistant_share", "declared_rate"):
+    if not 0 < spec.language_noise < 1:
+        _fail(spec, "language_noise", f"is {spec.language_noise}: must lie in (0, 1), for Bayes takes its logarithm")
+    for name in ("resample", "assistant_share", "declared_rate"):
         if not 0 <= getattr(spec, name) < 1:
             _fail(spec, name, f"is {getattr(spec, name)}: must lie in [0, 1)")
-    if spec.turns < 1:
-        _fail(spec, "turns", f"is {spec.turns}: must be at least 1")
+    if spec.turns < 2:
+        _fail(spec, "turns", f"is {spec.turns}: must be at least 2, for alias documents give one to their head")
     if spec.named < 2:
         _fail(spec, "named", f"is {spec.named}: named dialogues need at least two characters")
     _check_archetypes(spec, traits)
@@ -127,6 +129,8 @@ def _check(spec: WorldSpec) -> None:
 
 
 def _check_archetypes(spec: WorldSpec, traits: dict[str, Trait]) -> None:
+    if len({a.name for a in spec.archetypes}) != len(spec.archetypes):
+        _fail(spec, "archetypes", "must have distinct names")
     total = sum(archetype.prior for archetype in spec.archetypes)
     if not math.isclose(total, 1, abs_tol=1e-6) or any(a.prior < 0 for a in spec.archetypes):
         _fail(spec, "archetypes.prior", f"must be non-negative and sum to 1, not {total:g}")
@@ -144,6 +148,8 @@ def _check_domains(spec: WorldSpec, traits: dict[str, Trait]) -> None:
         _fail(spec, "domains", "must be present and have distinct names")
     for domain in spec.domains:
         where = f"domains.{domain.name}"
+        if len(domain.classes) < 2 or len(set(domain.classes)) != len(domain.classes):
+            _fail(spec, f"{where}.classes", "need at least two distinct names")
         for trait in domain.traits:
             if trait not in traits:
                 _fail(spec, f"{where}.traits", f"names an unknown trait {trait!r}")
@@ -151,7 +157,9 @@ def _check_domains(spec: WorldSpec, traits: dict[str, Trait]) -> None:
         if len(dict(domain.table)) != expected:
             _fail(spec, f"{where}.table", f"has {len(dict(domain.table))} rows, needs one for each of {expected} value combinations")
         for values, probabilities in domain.table:
-            for trait, value in zip(domain.traits, values, strict=True):
+            if len(values) != len(domain.traits):
+                _fail(spec, f"{where}.table{values}", f"gives {len(values)} values for {len(domain.traits)} traits")
+            for trait, value in zip(domain.traits, values):
                 if value not in traits[trait].values:
                     _fail(spec, f"{where}.table", f"has {trait} = {value!r}: choose one of {', '.join(traits[trait].values)}")
             if len(probabilities) != len(domain.classes):
