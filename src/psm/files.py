@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def write_whole(path: Path | str, content: str | bytes) -> None:
 
 def write_json(path: Path | str, obj: Any) -> None:
     """Write `obj` as JSON with sorted keys, whole or not at all."""
-    write_whole(path, json.dumps(obj, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_whole(path, json.dumps(obj, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path | str) -> Any:
@@ -83,13 +83,21 @@ def content_key(obj: Any) -> str:
 def code_only(source: str) -> str:
     """Python source without comments and docstrings, so that rewording an explanation changes no key."""
     tree = ast.parse(source)
-    for node in ast.walk(tree):
+    for node in _definitions(tree):
         body = getattr(node, "body", None)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and body:
             first = body[0]
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
                 node.body = body[1:] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _definitions(node: ast.AST) -> Iterator[ast.AST]:
+    """The module, classes and functions of a tree: all that can bear a docstring. Expressions are not visited."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield from _definitions(child)
 
 
 def source_digest(paths: Iterable[Path | str]) -> str:
@@ -102,16 +110,22 @@ def source_digest(paths: Iterable[Path | str]) -> str:
 
 
 def replace_folder(new: Path | str, target: Path | str) -> None:
-    """Put the finished folder `new` in the place of `target`; at any moment one of the two stands there whole."""
+    """Put the finished folder `new` in the place of `target`, which is kept aside until that has succeeded.
+
+    A kill between the two renames leaves the former folder aside; the next call puts it back before it begins.
+    """
     new, target = Path(new), Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    old = target.with_name(f".{target.name}.old-{os.getpid()}")
-    if target.exists():
-        os.rename(target, old)
+    old = target.with_name(f".{target.name}.old")
+    if old.exists() and not target.exists():
+        os.rename(old, target)
+    shutil.rmtree(old, ignore_errors=True)
     try:
+        if target.exists():
+            os.rename(target, old)
         os.rename(new, target)
-    except OSError:
-        if old.exists():
+    except BaseException:
+        if old.exists() and not target.exists():
             os.rename(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)

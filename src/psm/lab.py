@@ -12,6 +12,7 @@ Under the book's executor everything lands in the run's own folder; in JupyterLa
 from __future__ import annotations
 
 import html
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -80,6 +81,8 @@ class Run:
 
         `tolerance` is how far a re-run may lie from the published number before `psm compare` names it.
         """
+        if not isinstance(number, str) and not math.isfinite(number):
+            raise UsageError(f"value {name!r} is {number}: bind a finite number, or a word that says why there is none")
         text = number if isinstance(number, str) else f"{number:{fmt}}".replace("-", "\N{MINUS SIGN}")
         kept = number if isinstance(number, (str, int)) else float(number)
         self._values[name] = {"value": kept, "text": text, "tolerance": tolerance}

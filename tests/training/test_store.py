@@ -60,12 +60,25 @@ def test_a_read_only_store_refuses_to_train(tiny_store, monkeypatch):
     assert not tiny_store.exists() or not any(tiny_store.iterdir())
 
 
-def test_a_torn_model_is_noticed(tiny_store):
-    path = store.ensure("main", 0, "smoke")
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(UsageError, match="corrupt"):
+def test_a_damaged_file_is_noticed_and_the_message_says_what_to_do(tiny_store):
+    folder = store.ensure("main", 0, "smoke").parent
+    for name in ("model.safetensors", "config.json", "meta.json"):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[:-20])
+        with pytest.raises(UsageError, match="corrupt: delete"):
+            store.load("main", 0, "smoke")
+        (folder / name).write_bytes(whole)
+    (folder / "step-1" / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(UsageError, match="step-1"):
+        store.load("main", 0, "smoke").checkpoints()
+
+
+def test_an_undeclared_model_is_refused_even_when_it_is_there(tiny_store, monkeypatch):
+    name = store.ensure("main", 0, "smoke").parent.name
+    monkeypatch.setenv("PSM_DECLARED", name)
+    store.load("main", 0, "smoke")
+    monkeypatch.setenv("PSM_DECLARED", "")
+    with pytest.raises(UsageError, match="not declared"):
         store.load("main", 0, "smoke")
 
 
@@ -107,6 +120,7 @@ def test_a_kill_in_the_middle_leaves_no_model_and_no_lock(tiny_store):
     worker.join()
     assert not store.model_path("main", 0, "smoke").exists()
     assert store.ensure("main", 0, "smoke").exists()
+    assert [p.name for p in tiny_store.iterdir() if p.name.startswith(".main")] == []
 
 
 def test_keys_tell_worlds_seeds_and_scales_apart():

@@ -49,8 +49,8 @@ class BaseModel:
 
     def checkpoints(self) -> list[tuple[int, LlamaForCausalLM]]:
         """(training tokens, model) of each kept stage of pretraining, the last one being the base model itself."""
-        meta = read_json(self.folder / "meta.json")
-        stages = [(meta["tokens_per_step"] * s, _read(self.folder / f"step-{s}", meta)) for s in meta["checkpoints"]]
+        meta = _meta(self.folder)
+        stages = [(meta["tokens_per_step"] * s, _read(self.folder, f"step-{s}")) for s in meta["checkpoints"]]
         return [*stages, (meta["tokens_per_step"] * meta["steps"], self.model)]
 
 
@@ -82,6 +82,9 @@ def model_path(world_name: str, seed: int, scale_name: str) -> Path:
 def ensure(world_name: str, seed: int, scale_name: str, progress: Progress | None = None) -> Path:
     """Path of the weights, pretraining them first if they are missing. Two processes that ask at once train once."""
     path = model_path(world_name, seed, scale_name)
+    declared = os.environ.get("PSM_DECLARED")
+    if declared is not None and path.parent.name not in declared.split(os.pathsep):
+        raise UsageError(f"base model {world_name}, seed {seed} is not declared: name world {world_name!r} in the chapter's front matter")
     if path.exists():
         return path
     if os.environ.get("PSM_STORE") == "readonly":
@@ -93,6 +96,8 @@ def ensure(world_name: str, seed: int, scale_name: str, progress: Progress | Non
     locks.mkdir(parents=True, exist_ok=True)
     with FileLock(locks / f"{path.parent.name}.lock"):
         if not path.exists():
+            for leftover in path.parent.parent.glob(f".{path.parent.name}.*"):   # of a process that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
             _make(world_name, seed, scale_name, path.parent, progress)
     return path
 
@@ -114,7 +119,7 @@ def _make(world_name: str, seed: int, scale_name: str, folder: Path, progress: P
         model = pretrain(world, recipe, seed, progress, lambda step, m: m.save_pretrained(temporary / f"step-{step}"))
         model.save_pretrained(temporary)
         build_tokenizer(world).save_pretrained(temporary)
-        weights = sorted(temporary.rglob(WEIGHTS))
+        files = sorted(p for p in temporary.rglob("*") if p.is_file())
         meta = {
             "world": world_name,
             "seed": seed,
@@ -123,7 +128,7 @@ def _make(world_name: str, seed: int, scale_name: str, folder: Path, progress: P
             "tokens_per_step": recipe.documents * world.length,
             "parameters": sum(p.numel() for p in model.parameters()),
             "seconds": round(time.monotonic() - started, 1),
-            "sha256": {str(p.relative_to(temporary)): sha256_file(p) for p in weights},
+            "sha256": {str(p.relative_to(temporary)): sha256_file(p) for p in files},
         }
         write_json(temporary / "meta.json", meta)
         os.rename(temporary, folder)
@@ -139,15 +144,25 @@ def _quiet() -> None:
     logging.disable_progress_bar()
 
 
-def _read(folder: Path, meta: dict) -> LlamaForCausalLM:
+def _read(folder: Path, stage: str = "") -> LlamaForCausalLM:
+    """The model in a store folder, or in its subfolder `stage`; every file's hash is checked first."""
     from transformers import LlamaForCausalLM
 
     _quiet()
-    weights = folder / WEIGHTS
-    name = WEIGHTS if WEIGHTS in meta["sha256"] and not folder.name.startswith("step-") else f"{folder.name}/{WEIGHTS}"
-    if not weights.exists() or sha256_file(weights) != meta["sha256"].get(name):
-        raise UsageError(f"base model {weights} is corrupt: delete its folder and it will be trained again")
-    return LlamaForCausalLM.from_pretrained(folder, use_safetensors=True, local_files_only=True).eval()
+    expected = {name: digest for name, digest in _meta(folder)["sha256"].items() if str(Path(name).parent) == (stage or ".")}
+    for name, digest in expected.items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
+            raise UsageError(f"base model file {folder / name} is corrupt: delete {folder} and it will be trained again")
+    return LlamaForCausalLM.from_pretrained(folder / stage, use_safetensors=True, local_files_only=True).eval()
+
+
+def _meta(folder: Path) -> dict:
+    """What the store noted about a base model when it was made."""
+    try:
+        meta = read_json(folder / "meta.json")
+        return {name: meta[name] for name in ("sha256", "tokens_per_step", "checkpoints", "steps")}
+    except (UsageError, KeyError, TypeError):
+        raise UsageError(f"base model {folder} is corrupt: delete it and it will be trained again") from None
 
 
 def load(world_name: str, seed: int, scale_name: str, progress: Progress | None = None) -> BaseModel:
@@ -158,5 +173,4 @@ def load(world_name: str, seed: int, scale_name: str, progress: Progress | None 
 
     torch.set_num_threads(THREADS)
     path = ensure(world_name, seed, scale_name, progress)
-    model = _read(path.parent, read_json(path.parent / "meta.json"))
-    return BaseModel(path.parent.name, seed, World(get_world(world_name), seed), model, path.parent)
+    return BaseModel(path.parent.name, seed, World(get_world(world_name), seed), _read(path.parent), path.parent)
