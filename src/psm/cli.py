@@ -138,14 +138,15 @@ def _fetch_declared(plan: Plan) -> bool:
         try:
             fetch(name, _to_stderr)
             fetched = True
-        except (UsageError, RunError) as error:
-            print(f"psm: {name} could not be fetched ({error}); the book builds without it and says so", file=sys.stderr)
+        except Exception as error:   # a network fails in many ways, and none of them may stop the book
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            print(f"psm: {name} could not be fetched ({what}); the book builds without it and says so", file=sys.stderr)
     return fetched
 
 
 def _run(options: argparse.Namespace) -> int:
     from psm.book.chapters import get_chapter
-    from psm.book.jobs import run_chapter, train_missing
+    from psm.book.jobs import forget_verdicts, run_chapter, train_missing
     from psm.book.notebooks import checked_parameters, parse_parameters
 
     chapter = get_chapter(options.chapter)
@@ -154,18 +155,21 @@ def _run(options: argparse.Namespace) -> int:
     if options.train_missing:
         train_missing(plan, chapter.name)
     folder = run_chapter(plan, chapter.name, again=True)
+    forget_verdicts(plan)
     print(f"chapter {chapter.name} finished: {folder / 'executed.ipynb'}")
     return 0
 
 
 def _pages(options: argparse.Namespace) -> int:
     from psm.book.jobs import make_pages
+    from psm.book.run import only_run
 
-    plan = _plan(options.scale)
-    missing = [step.label for step in plan.pending("ledger")]
-    if missing:
-        raise UsageError(f"pages need {', '.join(missing)} at {plan.scale.name} scale: run 'psm book --scale {plan.scale.name}'")
-    print(f"Pages: {make_pages(plan).parent / 'index.html'}")
+    with only_run():
+        plan = _plan(options.scale)
+        missing = [step.label for step in plan.pending("ledger")]
+        if missing:
+            raise UsageError(f"pages need {', '.join(missing)} at {plan.scale.name} scale: run 'psm book --scale {plan.scale.name}'")
+        print(f"Pages: {make_pages(plan).parent / 'index.html'}")
     return 0
 
 
@@ -196,8 +200,10 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _edition(options: argparse.Namespace) -> int:
     from psm.book.edition import make_edition
+    from psm.book.run import only_run
 
-    print(f"edition written: {make_edition(options.scale)}")
+    with only_run():
+        print(f"edition written: {make_edition(options.scale)}")
     return 0
 
 

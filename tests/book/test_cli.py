@@ -6,10 +6,12 @@ import sys
 
 import nbformat
 import pytest
+from filelock import FileLock
 
 from psm.book.labs import write_notebooks
-from psm.cli import main
+from psm.cli import _fetch_declared, main
 from psm.files import write_json
+from psm.models import sources
 
 
 def failing(capsys, *arguments):
@@ -46,6 +48,8 @@ def test_planning_needs_neither_torch_nor_papermill(project):
     (["book", "--seeds", "0,0"], "a seed stands in it twice"),
     (["book", "--seeds", ""], "bad seed list ''"),
     (["book", "--seeds=-1"], "bad seed list '-1'"),
+    (["book", "--seeds", "1234567890"], "bad seed list '1234567890'"),
+    (["run", "alpha", "--seeds", f"0,{'9' * 5000}"], "of nine digits at most"),
     (["book", "--cores", "0"], "'0' is not a whole number from 1 up"),
     (["book", "alpha", "--until", "ledger"], "--until ledger needs every chapter"),
     (["run"], "the following arguments are required: CHAPTER"),
@@ -56,7 +60,8 @@ def test_planning_needs_neither_torch_nor_papermill(project):
     (["run", "alpha", "-p", "scale=full"], "set scale and seeds with --scale and --seeds"),
     (["run", "alpha", "--seeds", "1.5"], "bad seed list '1.5'"),
     (["pages", "--scale", "smoke"], "pages need chapter alpha, verdicts at smoke scale"),
-    (["compare", "--scale", "smoke"], "no current run at smoke scale of chapter alpha"),
+    (["compare", "--scale", "smoke"], "no smoke edition has been published in evidence/smoke"),
+    (["compare"], "no laptop edition has been published in evidence/laptop"),
     (["compare", "gamma"], "unknown chapter 'gamma'"),
     (["edition", "--scale", "smoke"], "scale smoke is no evidence"),
     (["models", "fetch", "gpt"], "unknown model 'gpt'"),
@@ -101,6 +106,42 @@ def test_the_ledger_prints_and_says_which_chapters_have_no_run(project, capsys):
     assert main(["ledger", "--scale", "smoke"]) == 0
     shown = capsys.readouterr()
     assert shown.out.strip() and "no current run at smoke scale of alpha" in shown.err
+
+
+def test_a_ledger_of_another_form_is_one_line(project, capsys):
+    project.chapter("alpha", "1")
+    write_json(project.plan().ledger, [{"claim": "T1"}])
+    code, error = failing(capsys, "ledger", "--scale", "smoke")
+    assert code == 2 and "row 1 lacks test" in error
+
+
+def test_compare_asks_for_a_run_to_compare(project, capsys):
+    project.chapter("alpha", "1")
+    write_json(project.root / "evidence" / "smoke" / "ledger.json", [])
+    code, error = failing(capsys, "compare", "--scale", "smoke")
+    assert code == 2 and "no current run at smoke scale of chapter alpha" in error
+
+
+@pytest.mark.parametrize("command", ["pages", "edition"])
+def test_pages_and_editions_wait_for_no_run_that_is_in_progress(project, capsys, command):
+    project.chapter("alpha", "1")
+    (project.home / "locks").mkdir(parents=True)
+    with FileLock(project.home / "locks" / "book.lock"):
+        code, error = failing(capsys, command, "--scale", "laptop")
+    assert code == 2 and "another run of the book is in progress" in error
+
+
+def test_whatever_goes_wrong_while_fetching_the_book_goes_on_without_the_model(project, capsys, monkeypatch):
+    project.chapter("alpha", "1", front="real_models: [smollm2]")
+
+    def fetch(name, report):
+        raise ValueError("no route\nto the host")
+
+    monkeypatch.setattr(sources, "local_digest", lambda name: None)
+    monkeypatch.setattr(sources, "fetch", fetch)
+    assert _fetch_declared(project.plan()) is False
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "smollm2 could not be fetched (ValueError: no route to the host)" in error
 
 
 def test_compare_names_what_drifted_and_exits_1(project, capsys):

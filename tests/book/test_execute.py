@@ -10,10 +10,12 @@ import nbformat
 import psutil
 import pytest
 
+from psm.book import execute, keys
 from psm.book.execute import execute_chapter
 from psm.book.notebooks import parse_parameters
 from psm.errors import RunError, UsageError
 from psm.files import write_json
+from psm.training import recipe
 
 FAILURES = {
     "error": (["x = 1", "y = x / 0"], r"code cell 3 \(error.md line \d+, 'y = x / 0'\): ZeroDivisionError: division by zero"),
@@ -72,7 +74,7 @@ def test_parameters_are_read_as_their_defaults_type(project, assignment, value):
     assert read == value and type(read) is type(value)
 
 
-@pytest.mark.parametrize("assignment", ["n=4.0", "n=0012345", "n=1e3", "n=", "x=12e4567", "x=nan", "x=inf", "flag=1", "many=1,a", "many=",
+@pytest.mark.parametrize("assignment", ["n=4.0", "n=0012345", "n=1e3", "n=", "x=12e4567", "x=nan", "x=inf", f"n={'9' * 5000}", f"many={'9' * 5000}", "flag=1", "many=1,a", "many=",
                                         "new=1", "n", "=3", "scale=laptop"])
 def test_parameters_that_would_have_to_be_guessed_are_refused(project, assignment):
     project.chapter("typed", "1", parameters='scale = "smoke"\nn = 1\nx = 0.5\nword = "a"\nflag = False\nmany = [1]')
@@ -139,6 +141,10 @@ def test_a_chapter_with_claims_must_leave_its_measurements(project):
     project.chapter("wrong", wrong, front="claims: [T1]")
     with pytest.raises(RunError, match="measurements.csv with columns a, b"):
         execute_chapter(project.plan(), "wrong")
+    loose = wrong.replace("{}", '{"x": {"value": 1, "tolerance": "some"}}').replace("a,b", ",".join(execute.COLUMNS))
+    project.chapter("loose", loose, front="claims: [T1]")
+    with pytest.raises(RunError, match="chapter loose wrote a values.json that cannot be read: .*the tolerance of x is 'some'"):
+        execute_chapter(project.plan(), "loose")
     assert left_over(project) == []
 
 
@@ -158,6 +164,43 @@ def test_base_models_must_exist_and_are_named_in_the_record(project):
     write_json(model.path, "weights")
     record = json.loads((execute_chapter(plan, "reader") / "record.json").read_text())
     assert [entry["id"] for entry in record["base_models"]] == [f"main-s0-{model.key}"]
+
+
+def test_a_base_model_that_the_chapter_does_not_declare_fails_it_in_one_line(project):
+    """Even one that stands in the store, trained for another chapter: the key and the record do not name it."""
+    project.chapter("owner", "import os\nprint(os.environ['PSM_DECLARED'])", front="worlds: [main, independent]")
+    project.chapter("thief", "from psm.training import store\nstore.load('main', 0, 'smoke')", front="worlds: [independent]")
+    project.chapter("beggar", "from psm.training import store\nstore.load('main', 0, 'smoke')")
+    plan = project.plan()
+    for model in plan.base_models:
+        write_json(model.path, "weights")
+    notebook = nbformat.read(execute_chapter(plan, "owner") / "executed.ipynb", as_version=4)
+    (told,) = [output.text.strip() for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert told.split(os.pathsep) == [model.path.parent.name for model in plan.chapter("owner").base_models] and len(plan.base_models) == 2
+    for name in ("thief", "beggar"):
+        with pytest.raises(RunError, match=f"^chapter {name} failed in code cell 2 .*UsageError: base model main, seed 0 is not declared") as raised:
+            execute_chapter(plan, name)
+        assert "\n" not in str(raised.value) and not plan.chapter(name).folder.exists()
+
+
+def test_a_real_model_fetched_while_the_chapter_runs_is_noticed(project, monkeypatch):
+    project.chapter("real", "open('ran', 'w')", front="real_models: [smollm2]")
+    monkeypatch.setattr(keys, "_real_model_digest", lambda name: "fetched" if (project.root / "ran").exists() else None)
+    plan = project.plan()
+    with pytest.raises(RunError, match="^chapter real began with other libraries or real models than it ended with: run it again"):
+        execute_chapter(plan, "real")
+    assert left_over(project) == []
+
+
+def test_the_key_names_every_library_that_computes_and_the_threads_of_training_are_the_kernels(project, monkeypatch):
+    project.chapter("one", "1")
+    key = project.plan().chapter("one").key
+    known = keys.versions()
+    assert {"torch", "transformers", "numpy", "scipy", "pandas"} <= set(known)
+    for name in known:
+        monkeypatch.setattr(keys, "_version", lambda asked, changed=name: "0" if asked == changed else known[asked])
+        assert project.plan().chapter("one").key != key
+    assert execute.THREADS is recipe.THREADS
 
 
 def test_two_processes_that_ask_for_one_chapter_execute_it_once(project):

@@ -8,8 +8,8 @@ import pytest
 from filelock import FileLock
 
 from psm.book.plan import Step
-from psm.book.progress import Follower, emit
-from psm.files import write_json
+from psm.book.progress import Follower, emit, events_path
+from psm.files import read_json, write_json
 
 PENDING = """import json, sys
 from psm.book.plan import make_plan
@@ -187,6 +187,27 @@ def test_a_missing_base_model_is_trained_before_a_single_chapter(undone):
     assert [7] in [record["seeds"] for record in records]
 
 
+def test_a_chapter_run_again_makes_the_scales_verdicts_and_the_pages_again(undone):
+    assert pending(undone) == []
+    other = undone.write(".psm/ledger/laptop/kept/ledger.json", "[]")
+    result = undone.psm("run", "both")
+    assert result.returncode == 0, result.stderr
+    assert pending(undone) == ["pages", "verdicts"] and other.exists()
+    (record,) = [r for r in map(read_json, undone.records("both")) if r["seeds"] == [0]]
+    again = undone.psm("book", "--scale", "smoke", timeout=180)
+    assert again.returncode == 0 and pending(undone) == [], again.stderr
+    stamp = read_json(next((undone.root / "_build" / "html").glob(".pages-*.json")))
+    assert stamp["chapters"]["both"] == record["key"]
+
+
+def test_a_chapter_that_fails_again_keeps_the_verdicts_and_pages_of_its_earlier_run(undone):
+    edit(undone.root / "chapters" / "neither.md", "2 + 2", "2 / 0")
+    result = undone.psm("run", "neither")
+    assert result.returncode == 1
+    edit(undone.root / "chapters" / "neither.md", "2 / 0", "2 + 2")
+    assert pending(undone) == []
+
+
 class Screen:
     """A stream that keeps what is written and is, or is not, a terminal."""
 
@@ -230,6 +251,22 @@ def test_progress_tells_what_is_done_what_runs_and_what_is_left(project):
     assert lines[1].endswith("] 1/3 base model main seed 0 finished in 1 s; about 1 min left")
     assert lines[-1].endswith("1/3 chapter one FAILED: in code cell 2: it broke")
     assert json.loads((project.home / "durations.json").read_text())["model/smoke"] < 1
+
+
+@pytest.mark.parametrize("durations", ['{"model/smoke": "long"}', '{"model/smoke": [1], "x": null}', "[1]", "{", '{"model/smoke": NaN}'])
+def test_durations_that_cannot_be_read_only_cost_the_estimate(project, durations):
+    project.write(".psm/durations.json", durations)
+    assert Follower(steps(project), 2, Screen(False)).seconds_left() is None
+
+
+def test_torn_and_foreign_lines_of_the_events_are_passed_over(project):
+    follower = Follower(steps(project), 2, Screen(False))
+    emit("start", "model::1")
+    with open(events_path(), "ab") as stream:
+        stream.write(b'{"time": 1, "eve\n[]\n3\n{}\n\xff\xfe\n{"id": []}\n{"id": "model::1", "event": "finish", "text": "", "time": "noon"}\n')
+    emit("finish", "model::1")
+    follower.update()
+    assert list(follower.finished) == ["model::1"] and follower.failed == {}
 
 
 def test_without_earlier_durations_the_share_that_is_done_gives_the_estimate(project):

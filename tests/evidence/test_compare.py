@@ -110,3 +110,11 @@ def test_only_like_is_compared_with_like(editions, tmp_path):
         compare_editions(editions()[0], tmp_path / "nowhere")
     with pytest.raises(UsageError, match="does not map names to values"):
         compare_editions(*editions(values={"own": 3}))
+
+
+@pytest.mark.parametrize("tolerance", ["0.3", [0.3], True, -0.1])
+def test_a_tolerance_that_is_no_number_is_named(editions, tolerance):
+    here, published = editions()
+    write(published, {**VALUES, "own": {**VALUES["own"], "tolerance": tolerance}}, [ROW, NULL])
+    with pytest.raises(UsageError, match="values.json: the tolerance of own is .* must be a number from 0 up"):
+        compare_editions(here, published)

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from psm.errors import UsageError
-from psm.evidence.ledger import build_ledger, format_table, markdown_table, read_ledger, summary, write_ledger
-from psm.evidence.measurements import COLUMNS, read_measurements, select, validate
+from psm.evidence.ledger import build_ledger, format_table, markdown_table, read_ledger, write_ledger
+from psm.evidence.measurements import COLUMNS, effects, read_measurements, validate
 from psm.evidence.registry import entry_hash
+from psm.evidence.verdicts import false_positive_rate
 
 EFFECT = ("shift", "main", "bad")
 BASE = ("shift", "main", "good")
@@ -22,6 +23,11 @@ CELLS = {
     ("shift", "independent", "bad"): [0.05, -0.02, 0.03, 0.0, 0.01], ("shift", "independent", "good"): [0.0, 0.01, 0.0, 0.02, -0.01],
 }
 RECORD = {"started_at": "2026-02-01T10:00:00+00:00", "scale": "laptop"}
+WHOLE_RECORD = RECORD | {
+    "chapter": "z1", "key": "f" * 16, "seeds": [0], "parameters": {}, "source_sha256": "ab" * 32, "package_digest": "d" * 16,
+    "base_models": [{"id": "main-s0", "sha256": "12" * 32}], "versions": {}, "hardware": {}, "threads": 1,
+    "finished_at": "2026-02-01T10:02:00+00:00", "seconds": 120.0, "commit": "", "dirty": None, "exit": "ok", "cells": 3, "peak_memory_mb": 5,
+}
 
 
 @pytest.fixture
@@ -115,12 +121,11 @@ def test_a_run_without_a_record_proves_no_order(ledger):
 
 def test_a_null_world_that_fools_the_rule_is_counted(ledger):
     leak = {**CELLS, ("shift", "independent", "bad"): [1.2, 1.3, 1.1, 1.25, 1.15]}
-    assert summary(ledger(CELLS))["false_positives"]["fooled"] == 0
+    assert false_positive_rate(ledger(CELLS))["fooled"] == 0
     rows = ledger(leak, day=None)
     assert one(rows, null=True)["verdict"] == "supported"
-    found = summary(rows)
-    assert found["verdicts"] == {"supported": 1} and found["primaries"] == 1
-    assert (found["false_positives"]["fooled"], found["false_positives"]["of"]) == (1, 1)
+    found = false_positive_rate(rows)
+    assert (found["fooled"], found["of"]) == (1, 1)
     assert "supported (fooled)" in format_table(rows)
 
 
@@ -170,7 +175,7 @@ def test_a_run_folder_serves_as_well_as_its_content(registry, entries, table, tm
     folder = tmp_path / "run"
     folder.mkdir()
     validate(table(CELLS)).to_csv(folder / "measurements.csv", index=False)
-    (folder / "record.json").write_text(json.dumps(RECORD))
+    (folder / "record.json").write_text(json.dumps(WHOLE_RECORD))
     found = registry(entries)
     pair = (read_measurements(folder / "measurements.csv"), RECORD)
     assert build_ledger(found, {"z1": folder}, "laptop", tmp_path) == build_ledger(found, {"z1": pair}, "laptop", tmp_path)
@@ -192,6 +197,33 @@ def test_a_broken_ledger_is_refused(tmp_path, text, said):
     (tmp_path / "ledger.json").write_text(text)
     with pytest.raises(UsageError, match=said):
         read_ledger(tmp_path)
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("estimate", "1.0"), ("estimate", math.nan), ("ci_low", "low"), ("verdict", 3), ("primary", "yes"), ("control", "T1"),
+    ("control", [{"id": "T1"}]), ("bound", [1.0]), ("direction", "up"), ("threshold", []), ("run_started_at", "yesterday"), ("rival", "habit"),
+    ("manipulation", [1]), ("seeds", 5), ("reason", 1), ("substrate", "dream"),
+])
+def test_a_ledger_with_a_field_of_another_form_is_refused(ledger, tmp_path, field, value):
+    rows = ledger(CELLS)
+    (tmp_path / "ledger.json").write_text(json.dumps([rows[0], rows[1] | {field: value}]))
+    with pytest.raises(UsageError, match=f"row 2 has {field} of another form") as caught:
+        read_ledger(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    ([WHOLE_RECORD], "a mapping was expected"), ({}, "chapter, key"), (WHOLE_RECORD | {"started_at": "yesterday"}, "started_at missing or"),
+    (WHOLE_RECORD | {"started_at": None}, "started_at"), (WHOLE_RECORD | {"seconds": "long"}, "seconds"),
+    (WHOLE_RECORD | {"base_models": ["main"]}, "base_models"), (WHOLE_RECORD | {"dirty": 1}, "dirty"), (WHOLE_RECORD | {"cells": True}, "cells"),
+    ({name: value for name, value in WHOLE_RECORD.items() if name != "seeds"}, "seeds"),
+])
+def test_a_record_of_another_form_is_refused_in_one_line(registry, entries, table, tmp_path, content, said):
+    validate(table(CELLS)).to_csv(tmp_path / "measurements.csv", index=False)
+    (tmp_path / "record.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=f"record.json is no record of a run: .*{said}") as caught:
+        build_ledger(registry(entries), {"z1": tmp_path}, "laptop", tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_tables_for_people(ledger, secondary):
@@ -245,25 +277,29 @@ def test_measurements_survive_the_file_to_the_last_bit(tmp_path):
     pd.testing.assert_frame_equal(read_measurements(tmp_path / "m.csv"), kept)
 
 
+def chosen(tidy, test, null=False):
+    return effects(validate(tidy), test.id, test.substrate, test.null if null else test.select)
+
+
 def test_effects_are_paired_within_the_seed(entries, registry):
     test = registry(entries).get("Z1.spread")
     rows = [("bad", 0, "x", 3.0), ("bad", 0, "y", 5.0), ("good", 0, "x", 1.0), ("good", 0, "y", 1.0),
             ("bad", 2, "x", 2.0), ("good", 2, "x", 4.0), ("bad", 2, "y", 2.0), ("good", 2, "y", 2.0)]
     tidy = pd.DataFrame([{"quantity": "shift", "substrate": "world", "world": "main", "seed": s, "arm": a, "item": i, "value": v,
                           "valid_mass": None} for a, s, i, v in rows])
-    found = select(validate(tidy), test)
+    found = chosen(tidy, test)
     assert (found.unit, found.seeds, list(found.values), found.valid_mass) == ("seed", [0, 2], [3.0, -1.0], None)
     with pytest.raises(UsageError, match="Z1.spread: arms bad and good do not cover .* 1 unpaired, the first at seed 2, item y"):
-        select(validate(tidy.iloc[:-1]), test)
-    assert "no measurements of shift in independent" in select(validate(tidy), test, null=True).missing
+        chosen(tidy.iloc[:-1], test)
+    assert "no measurements of shift in independent" in chosen(tidy, test, null=True).missing
     entries[0]["select"]["arm"] = "bda"
-    mistyped = select(validate(tidy), registry(entries).get("Z1.spread"))
+    mistyped = chosen(tidy, registry(entries).get("Z1.spread"))
     assert len(mistyped) == 0 and "there are: bad, good" in mistyped.missing
     entries[0]["select"].update(arm="bad", items=["y"])
-    assert list(select(validate(tidy), registry(entries).get("Z1.spread")).values) == [4.0, 0.0]
+    assert list(chosen(tidy, registry(entries).get("Z1.spread")).values) == [4.0, 0.0]
     entries[0]["select"].update(items=["z"])
     with pytest.raises(UsageError, match="Z1.spread: field `select.items`: arm bad was not measured on z"):
-        select(validate(tidy), registry(entries).get("Z1.spread"))
+        chosen(tidy, registry(entries).get("Z1.spread"))
 
 
 def test_a_real_model_without_training_is_paired_by_item(entries, registry):
@@ -272,9 +308,9 @@ def test_a_real_model_without_training_is_paired_by_item(entries, registry):
     test = registry(entries).get("Z1.spread")
     tidy = pd.DataFrame([{"quantity": "margin", "substrate": "real", "world": "tiny", "seed": None, "arm": arm, "item": f"t{i}",
                           "value": value + i, "valid_mass": None} for arm, value in (("bad", 2.0), ("good", 1.5)) for i in range(3)])
-    found = select(validate(tidy), test)
+    found = chosen(tidy, test)
     assert (found.unit, found.labels, list(found.values), found.seeds) == ("item", ("t0", "t1", "t2"), [0.5] * 3, [])
     tidy.loc[0, "seed"] = 3
     with pytest.raises(UsageError, match="some of its measurements have a seed"):
-        select(validate(tidy.iloc[:3]), registry([{**entries[0], "select": {"quantity": "margin", "model": "tiny", "arm": "bad"}},
+        chosen(tidy.iloc[:3], registry([{**entries[0], "select": {"quantity": "margin", "model": "tiny", "arm": "bad"}},
                                                   *entries[1:]]).get("Z1.spread"))

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from psm.errors import UsageError
-from psm.evidence.registry import entry_hash, load_registry, registered, registrations
+from psm.evidence.registry import entry_hash, load_registry, registrations
 
 
 def without(entry, field):
@@ -117,10 +117,9 @@ def test_registration_is_the_earliest_commit_of_the_present_form(entries, save, 
     commit(4)
     entries[2]["bound"] = [2.0, None]
     found = load_registry(save(entries))
-    assert registered(found.get("Z1.control.twin"), tmp_path) == (first, "2026-01-01T12:00:00+00:00")
-    assert registered(found.get("Z1.spread"), tmp_path) == (third, "2026-01-03T12:00:00+00:00")
-    assert registered(found.get("Z1.trained"), tmp_path) == ("uncommitted", None)
-    assert registrations(found, tmp_path) == {test.id: registered(test, tmp_path) for test in found}
+    assert registrations(found, tmp_path)["Z1.control.twin"] == (first, "2026-01-01T12:00:00+00:00")
+    assert registrations(found, tmp_path)["Z1.spread"] == (third, "2026-01-03T12:00:00+00:00")
+    assert registrations(found, tmp_path)["Z1.trained"] == ("uncommitted", None)
 
 
 def test_a_version_that_cannot_be_read_breaks_the_standing(entries, save, git, tmp_path):
@@ -130,24 +129,26 @@ def test_a_version_that_cannot_be_read_breaks_the_standing(entries, save, git, t
         git("add", "claims.yml")
         git("commit", "-qm", "x", date=f"2026-01-0{day}T12:00:00+00:00")
     found = load_registry(tmp_path / "claims.yml")
-    assert registered(found.get("Z1.spread"), tmp_path).committed_at == "2026-01-03T12:00:00+00:00"
+    assert registrations(found, tmp_path)["Z1.spread"].committed_at == "2026-01-03T12:00:00+00:00"
 
 
 def test_a_registry_below_the_top_of_its_repository(entries, save, git, tmp_path):
-    git("init", "-q", cwd=tmp_path.parent)
-    path = save(entries)
-    assert registered(load_registry(path).get("Z1.spread"), tmp_path) == ("uncommitted", None)
-    git("add", str(path), cwd=tmp_path.parent)
-    git("commit", "-qm", "x", cwd=tmp_path.parent)
-    assert registered(load_registry(path).get("Z1.spread"), tmp_path).commit == git("rev-parse", "HEAD")
+    git("init", "-q")
+    below = tmp_path / "below"
+    below.mkdir()
+    path = save(entries).rename(below / "claims.yml")
+    assert registrations(load_registry(path), below)["Z1.spread"] == ("uncommitted", None)
+    git("add", str(path))
+    git("commit", "-qm", "x")
+    assert registrations(load_registry(path), below)["Z1.spread"].commit == git("rev-parse", "HEAD")
 
 
 def test_without_git_the_registration_is_unknown(entries, save, tmp_path, monkeypatch):
     path = save(entries)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert registered(load_registry(path).get("Z1.spread"), tmp_path) == ("unknown", None)
+    assert registrations(load_registry(path), tmp_path)["Z1.spread"] == ("unknown", None)
     monkeypatch.setenv("PATH", "")
-    assert registered(load_registry(path).get("Z1.spread"), tmp_path) == ("unknown", None)
+    assert registrations(load_registry(path), tmp_path)["Z1.spread"] == ("unknown", None)
 
 
 @pytest.mark.parametrize("indent", ["", "  "])

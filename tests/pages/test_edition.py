@@ -83,6 +83,45 @@ def test_anything_missing_is_refused_and_nothing_written(clean, spoil, message):
     assert "T1.made-up" not in (clean.root / "README.md").read_text()
 
 
+@pytest.mark.parametrize("dirty, how", [(True, "with uncommitted changes"), (None, "outside a git repository")])
+def test_a_run_of_uncommitted_sources_is_refused(clean, dirty, how):
+    clean.run_chapter("beta", dirty=dirty)
+    with pytest.raises(UsageError, match=rf"^beta ran {how}: commit, then run it again \(psm run beta --scale laptop\)$"):
+        make_edition("laptop")
+    assert not (clean.root / "evidence").exists()
+
+
+def test_verdicts_of_an_earlier_run_under_the_same_key_are_refused(clean):
+    clean.run_chapter("beta", started_at="2026-03-02T11:00:00+00:00")
+    with pytest.raises(UsageError, match="the verdicts are of other runs than these .T1.made-up, T1.null.: delete .*ledger"):
+        make_edition("laptop")
+    assert not (clean.root / "evidence").exists()
+
+
+def test_a_verdict_of_no_run_is_refused_once_its_chapter_has_one(clean, row):
+    write_json(clean.plan.ledger, [row(), row(test="T1.real", verdict="not run", estimate=None, run_started_at=None)])
+    with pytest.raises(UsageError, match="of other runs than these .T1.real."):
+        make_edition("laptop")
+
+
+def test_an_edition_is_verified_before_it_takes_the_place_of_the_old_one(clean, monkeypatch):
+    folder = make_edition("laptop")
+    before = (folder / "MANIFEST.json").read_bytes()
+    real = edition.write_ledger
+    monkeypatch.setattr(edition, "write_ledger", lambda folder, rows: (real(folder, rows), write_whole(folder / "stray.csv", "x\n")))
+    with pytest.raises(RunError, match="stray.csv is not in the manifest"):
+        write_edition(clean.plan, "e" * 40)
+    assert (folder / "MANIFEST.json").read_bytes() == before and not (folder / "stray.csv").exists()
+
+
+@pytest.mark.parametrize("manifest", [[], {}, {"files": []}, {"files": {"a": 1}}])
+def test_a_manifest_of_another_form_is_named(clean, manifest):
+    folder = make_edition("laptop")
+    write_json(folder / "MANIFEST.json", manifest)
+    with pytest.raises(RunError, match="MANIFEST.json lists no files"):
+        verify_edition(folder)
+
+
 @pytest.mark.parametrize("early", [False, None])
 def test_a_test_registered_after_its_run_is_refused(clean, row, early):
     write_json(clean.plan.ledger, [row(), row(test="T1.late", registered_before_run=early)])

@@ -13,7 +13,7 @@ import pytest
 from psm.book import badges, ledger_page, stage
 from psm.book.stage import stage as stage_book
 from psm.errors import RunError, UsageError
-from psm.files import write_whole
+from psm.files import write_json, write_whole
 
 
 def staged(toy, tmp_path, rows=None, scale="laptop"):
@@ -126,6 +126,22 @@ def test_an_unfinished_chapter_is_refused(toy, tmp_path, spoil, message):
         staged(toy, tmp_path)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}", "null", '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{}]}', "\x00"])
+def test_a_damaged_notebook_is_refused_in_one_line(toy, tmp_path, text):
+    (toy.plan.chapter("beta").folder / "executed.ipynb").write_text(text)
+    with pytest.raises(RunError, match="^chapter beta: .*executed.ipynb is no notebook") as caught:
+        staged(toy, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("record", [[], {"exit": "ok"}, "ok"])
+def test_a_damaged_record_is_refused_in_one_line(toy, tmp_path, record):
+    write_json(toy.plan.chapter("beta").record, record)
+    with pytest.raises(UsageError, match="record.json is no record of a run") as caught:
+        staged(toy, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_record_that_does_not_say_ok_is_refused(toy, tmp_path):
     toy.run_chapter("beta", exit="killed")
     with pytest.raises(RunError, match="chapter beta ended with 'killed'"):
@@ -223,11 +239,19 @@ def test_the_forests_alt_text_holds_the_same_numbers(row):
     (["absent", "supported"], "Of 2 such tests, 1 came out as supported (T1.null1)"),
     (["absent"], "Of 1 such tests, 0 came out as supported;"),
     (["not run"], "None of these runs has a verdict"),
+    (["absent"], "Some of these rows are the same measurements as a control of the test, judged here by the rule itself."),
+    (["absent"], "A null world in which nothing moves is an easy one."),
+    (["absent", "invalid", "not run"], "Of 1 such tests, 0 came out as supported;"),
     ([], "No test of this ledger has been run on a world where its claim is false"),
 ])
 def test_how_often_the_rule_was_fooled(row, verdicts, words):
     rows = [row(), *(row(test=f"T1.null{i}", null_world=True, verdict=v) for i, v in enumerate(verdicts))]
     assert words in ledger_page.nulls(rows, "laptop")
+
+
+def test_null_worlds_without_verdicts_are_not_counted(row):
+    shown = ledger_page.nulls([row(), row(null_world=True, verdict="no verdict (smoke)"), row(null_world=True, verdict="invalid")], "smoke")
+    assert "nothing can be said" in shown and not re.search(r"\d", shown)
 
 
 def test_an_empty_ledger_is_said_to_be_empty(toy, tmp_path):

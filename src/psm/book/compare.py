@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from psm.errors import UsageError
 from psm.evidence.ledger import Row, read_ledger
-from psm.files import read_json
+from psm.evidence.shapes import is_number, read_values
 
 RELATIVE, ABSOLUTE = 0.05, 0.02     # where a quantity names no tolerance, whichever is larger
 ROUNDING = 1e-9                     # share of a tolerance that floating point may add
@@ -33,8 +32,9 @@ def compare_editions(here: Path, published: Path, chapters: Collection[str] | No
     """Everything in `here` that differs from `published` by more than its tolerance, in a stable order.
 
     Both folders hold `ledger.json` and a `<chapter>/values.json` per chapter; `runs` maps chapters to the folders of
-    their values.json where those of `here` lie elsewhere. `chapters` narrows the comparison. Values use the published tolerance; estimates in the ledger half the half-width of the
-    published interval, at least 0.02; verdicts must be the same. Two editions of different scale are an error.
+    their values.json where those of `here` lie elsewhere. `chapters` narrows the comparison. Values use the
+    published tolerance; estimates in the ledger half the half-width of the published interval, at least 0.02; verdicts
+    must be the same. Two editions of different scale are an error.
     """
     here, published = Path(here), Path(published)
     here_rows, published_rows = read_ledger(here), read_ledger(published)
@@ -77,11 +77,7 @@ def _folders(edition: Path) -> dict[str, Path]:
 
 
 def _values(folders: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-    found = {name: read_json(Path(folder) / "values.json") for name, folder in folders.items()}
-    for name, values in found.items():
-        if not isinstance(values, dict) or any(not isinstance(v, dict) or "value" not in v for v in values.values()):
-            raise UsageError(f"{Path(folders[name]) / 'values.json'} does not map names to values: make it again")
-    return found
+    return {name: read_values(Path(folder) / "values.json") for name, folder in folders.items()}
 
 
 def _same_scale(here: list[Row], published: list[Row]) -> None:
@@ -131,7 +127,7 @@ def _ledger_drifts(here: dict[str, Row], published: dict[str, Row]) -> list[Drif
 
 def _changed(chapter: str, name: str, old: Any, new: Any, tolerance: float | None) -> list[Drift]:
     """A drift when two numbers lie further apart than the tolerance, or two other things differ."""
-    if _is_number(old) and _is_number(new):
+    if is_number(old) and is_number(new):
         allowed = tolerance or 0.0
         same = abs(new - old) <= allowed * (1 + ROUNDING)
         return [] if same else [Drift(chapter, name, old, new, allowed, "changed")]
@@ -139,17 +135,13 @@ def _changed(chapter: str, name: str, old: Any, new: Any, tolerance: float | Non
 
 
 def _usual_tolerance(value: Any) -> float | None:
-    return max(RELATIVE * abs(value), ABSOLUTE) if _is_number(value) else None
+    return max(RELATIVE * abs(value), ABSOLUTE) if is_number(value) else None
 
 
 def _estimate_tolerance(row: Row) -> float | None:
     if row.get("ci_low") is None or row.get("ci_high") is None:
         return _usual_tolerance(row["estimate"])
     return max(ABSOLUTE, (row["ci_high"] - row["ci_low"]) / 4)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ BEGIN, END = "<!-- ledger:begin -->", "<!-- ledger:end -->"
 def make_edition(scale: str) -> Path:
     """Write evidence/<scale>/ and the README's ledger from the runs of the current sources, and return the folder.
 
-    Raises UsageError, before anything is written, for a scale that is no evidence, a tree with uncommitted changes, a
-    run or ledger that is missing, and a test that was registered after its run began.
+    Raises UsageError, before anything is written, for a scale that is no evidence, a tree with uncommitted changes (now
+    or when a chapter ran), a run or ledger that is missing, a ledger of other runs, and a test that was registered after
+    its run began.
     """
     if not get_scale(scale).is_evidence:
         raise UsageError(f"scale {scale} is no evidence: an edition is made at laptop or full scale")
@@ -49,6 +50,7 @@ def write_edition(plan: Plan, commit: str) -> Path:
         for name in ("ledger.json", "ledger.csv"):
             files[name] = {"sha256": sha256_file(folder / name), "ledger_key": plan.ledger_key}
         write_json(folder / MANIFEST, {"scale": scale, "commit": commit, "made_at": now(), "ledger_key": plan.ledger_key, "files": files})
+        verify_edition(folder)
         replace_folder(folder, target)
     write_whole(plan.root / "README.md", readme)
     return target
@@ -65,17 +67,33 @@ def _clean_commit(root: Path) -> str:
 
 
 def _checked_rows(plan: Plan) -> list[Row]:
-    """The ledger, when every chapter has its finished run and every test that ran was registered before it."""
+    """The ledger, when every chapter's run finished in a clean tree, and every row is of that run and registered before it."""
     missing = [job.chapter.name for job in plan.chapters if not job.record.is_file()]
     if missing:
         raise UsageError(f"no finished {plan.scale.name} run of {', '.join(missing)}: run `make book SCALE={plan.scale.name}` first")
     if not plan.ledger.is_file():
         raise UsageError(f"no verdicts for these runs: run `make book SCALE={plan.scale.name}` first")
+    records = {job.chapter.name: read_record(job) for job in plan.chapters}
+    for name, record in records.items():
+        if record["dirty"] is not False:
+            how = "with uncommitted changes" if record["dirty"] else "outside a git repository"
+            raise UsageError(f"{name} ran {how}: commit, then run it again (psm run {name} --scale {plan.scale.name})")
     rows = read_ledger(plan.ledger_folder)
+    _demand_same_runs(plan, rows, records)
     late = [row["test"] for row in rows if row["verdict"] != "not run" and row.get("registered_before_run") is not True]
     if late:
         raise UsageError(f"not registered before its run: {', '.join(dict.fromkeys(late))}; commit claims.yml, then run those chapters again")
     return rows
+
+
+def _demand_same_runs(plan: Plan, rows: Sequence[Row], records: Mapping[str, Mapping[str, Any]]) -> None:
+    """Every row must be of the very run that is published; a chapter without measurements gives rows without a run."""
+    measured = {job.chapter.name for job in plan.chapters if (job.folder / "measurements.csv").is_file()}
+    begun = {name: {record["started_at"]} | (set() if name in measured else {None}) for name, record in records.items()}
+    other = [row["test"] for row in rows if row.get("run_started_at") not in begun.get(row["chapter"], {None})]
+    if other:
+        raise UsageError(f"the verdicts are of other runs than these ({', '.join(dict.fromkeys(other))}): delete "
+                         f"{plan.ledger_folder} and {plan.pages_stamp}, then run `make book SCALE={plan.scale.name}`")
 
 
 def _copy_chapter(job: ChapterJob, folder: Path) -> dict[str, dict[str, Any]]:
@@ -114,7 +132,10 @@ def _readme(plan: Plan, rows: Sequence[Row]) -> str:
 def verify_edition(folder: Path | str) -> int:
     """Check every file of an edition against its manifest and return their number. RunError names what differs."""
     folder = Path(folder)
-    files = read_json(folder / MANIFEST)["files"]
+    manifest = read_json(folder / MANIFEST)
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(entry, dict) and "sha256" in entry for entry in files.values()):
+        raise RunError(f"{folder / MANIFEST} lists no files with their sha256: make the edition again")
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
     problems = [f"{name} is missing" for name in sorted(set(files) - present)]
     problems += [f"{name} is not in the manifest" for name in sorted(present - set(files))]

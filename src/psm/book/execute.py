@@ -23,9 +23,10 @@ from psm.book import keys, notebooks, records
 from psm.book.chapters import Chapter
 from psm.book.plan import ChapterJob, Plan
 from psm.errors import RunError, UsageError
-from psm.files import read_json, replace_folder, sha256_file, workspace, write_json, write_whole
+from psm.evidence.shapes import read_values
+from psm.files import replace_folder, sha256_file, workspace, write_json, write_whole
+from psm.training.recipe import THREADS
 
-THREADS = 1   # of a kernel; fixed, so that results do not depend on the machine's size
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 COLUMNS = ("quantity", "substrate", "world", "seed", "arm", "item", "value", "valid_mass")
 Report = Callable[[str], None]
@@ -111,7 +112,7 @@ def _make(plan: Plan, job: ChapterJob, making: Path, report: Report) -> None:
     with records.Descendants() as kernel:
         executed = _run_kernel(plan, job, notebook, making, cells, report)
     _demand_files(chapter, making)
-    _demand_unchanged(chapter, source, package)
+    _demand_unchanged(job, source, package)
     write_whole(making / "executed.ipynb", nbformat.writes(notebooks.without_noise(executed)) + "\n")
     write_json(making / "record.json", {
         "chapter": chapter.name,
@@ -154,7 +155,7 @@ def _run_kernel(
             if position.number <= cells:
                 report(f"cell {position.number} of {cells}")
 
-    with tempfile.TemporaryDirectory(prefix="psm-kernel-") as scratch, _kernel_environment(plan, making, scratch):
+    with tempfile.TemporaryDirectory(prefix="psm-kernel-") as scratch, _kernel_environment(plan, job, making, scratch):
         source = Path(scratch) / "source.ipynb"
         nbformat.write(notebook, source)
         try:
@@ -178,11 +179,12 @@ def _run_kernel(
 
 
 @contextmanager
-def _kernel_environment(plan: Plan, making: Path, scratch: str) -> Iterator[None]:
+def _kernel_environment(plan: Plan, job: ChapterJob, making: Path, scratch: str) -> Iterator[None]:
     """What the kernel inherits; the caller's environment is put back afterwards."""
     wanted = {
         **dict.fromkeys(THREAD_VARIABLES, str(THREADS)),
-        "PSM_RUN_DIR": str(making), "PSM_STORE": "readonly", "PSM_PROJECT": str(plan.root),
+        "PSM_RUN_DIR": str(making), "PSM_STORE": "readonly",
+        "PSM_DECLARED": os.pathsep.join(model.path.parent.name for model in job.base_models), "PSM_PROJECT": str(plan.root),
         "PSM_HOME": str(workspace()), "PYTHONHASHSEED": "0", "IPYTHONDIR": scratch,
         "PYTHONPATH": keys.python_path(),
     }
@@ -244,18 +246,21 @@ def _demand_files(chapter: Chapter, making: Path) -> None:
     if header != COLUMNS:
         raise RunError(f"chapter {chapter.name} wrote measurements.csv with columns {', '.join(header)}; expected {', '.join(COLUMNS)}")
     try:
-        read_json(making / "values.json")
+        read_values(making / "values.json")
     except UsageError as error:
         raise RunError(f"chapter {chapter.name} wrote a values.json that cannot be read: {error}") from None
 
 
-def _demand_unchanged(chapter: Chapter, source: str, package: str) -> None:
-    """The sources named in the key must be those that ran."""
+def _demand_unchanged(job: ChapterJob, source: str, package: str) -> None:
+    """Whatever the key names must be what ran."""
+    chapter = job.chapter
     keys.package_digest.cache_clear()
     if notebooks.source_sha256(chapter) != source:
         raise RunError(f"chapter {chapter.name} was edited while it ran: run it again")
     if keys.package_digest() != package:
         raise RunError(f"the source of psm was edited while chapter {chapter.name} ran: run it again")
+    if keys.chapter_key(chapter, job.parameters, [model.key for model in job.base_models]) != job.key:
+        raise RunError(f"chapter {chapter.name} began with other libraries or real models than it ended with: run it again")
 
 
 def _keep_partial(partial: Path, failed: Path) -> None:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from psm.book.execute import THREAD_VARIABLES, THREADS, execute_chapter
+from psm.book.execute import THREAD_VARIABLES, execute_chapter
 from psm.book.keys import python_path
 from psm.book.plan import Plan, step_id
 from psm.book.progress import emit, reported
 from psm.errors import RunError, UsageError
-from psm.files import replace_folder
+from psm.files import replace_folder, workspace
+from psm.training.recipe import THREADS
 
 if TYPE_CHECKING:
     from psm.book.compare import Drift
@@ -98,6 +99,13 @@ def run_chapter(plan: Plan, name: str, again: bool = False) -> Path:
     return execute_chapter(plan, name, again, report)
 
 
+def forget_verdicts(plan: Plan) -> None:
+    """Drop the scale's verdicts and the pages' stamps, which keys alone would keep after a run under the same key."""
+    shutil.rmtree(workspace() / "ledger" / plan.scale.name, ignore_errors=True)
+    for stamp in plan.pages_stamp.parent.glob(".pages-*.json"):
+        stamp.unlink(missing_ok=True)
+
+
 def ledger_rows(plan: Plan) -> list[dict[str, Any]]:
     """The verdicts of the plan's runs; a chapter without a finished run, or without measurements, counts as not run."""
     from psm.evidence.ledger import build_ledger
@@ -127,6 +135,9 @@ def drifts(plan: Plan, chapters: Collection[str]) -> list[Drift]:
     from psm.book.compare import compare_editions
     from psm.evidence.ledger import write_ledger
 
+    published = plan.root / "evidence" / plan.scale.name
+    if not (published / "ledger.json").is_file():
+        raise UsageError(f"no {plan.scale.name} edition has been published in evidence/{plan.scale.name}")
     known = {job.chapter.name: job for job in plan.chapters}
     missing = [job.label for name, job in known.items() if not job.record.exists() and (name in chapters or not chapters)]
     if missing:
@@ -134,7 +145,7 @@ def drifts(plan: Plan, chapters: Collection[str]) -> list[Drift]:
     runs = {name: job.folder for name, job in known.items() if (job.folder / "values.json").exists()}
     with tempfile.TemporaryDirectory(prefix="psm-compare-") as folder:
         write_ledger(folder, ledger_rows(plan))
-        return compare_editions(Path(folder), plan.root / "evidence" / plan.scale.name, chapters or None, runs)
+        return compare_editions(Path(folder), published, chapters or None, runs)
 
 
 def make_pages(plan: Plan) -> Path:

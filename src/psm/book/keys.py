@@ -14,7 +14,7 @@ import psm
 from psm.book.chapters import Chapter, toc_pages
 from psm.files import content_key, sha256_file, source_digest
 
-NUMERIC_PACKAGES = ("torch", "transformers")   # a change of version may change every number
+NUMERIC_PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas")   # a change of version may change every number
 NOT_SCIENCE = ("book", "cli.py", "__main__.py")
 SITE_FILES = ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff")
 SITE_FOLDERS = ("_static", "_ext", "_templates", "static")

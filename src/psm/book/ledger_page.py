@@ -11,7 +11,7 @@ import pandas as pd
 from psm import figures
 from psm.book import badges
 from psm.book.badges import Row, interval, number
-from psm.evidence.verdicts import false_positive_rate
+from psm.evidence.verdicts import false_positive_rate, fooled
 from psm.scale import get_scale
 
 LinkTo = Callable[[str], str]     # from a chapter's name to its address, seen from the page being filled
@@ -91,17 +91,17 @@ def forest(rows: Sequence[Row]) -> str:
 
 def nulls(rows: Sequence[Row], scale: str) -> str:
     """How often the rule said `supported` where the claim is false by construction."""
-    made = [r for r in rows if r.get("null_world") and r.get("estimate") is not None]
-    if not made:
+    if not any(r.get("null_world") and r.get("estimate") is not None for r in rows):
         return "<p>No test of this ledger has been run on a world where its claim is false.</p>"
     rate = false_positive_rate(rows)
     if not get_scale(scale).is_evidence or not rate["of"]:
-        return (f"<p>Tests that also ran on a world where their claim is false: {len(made)}. None of these runs has a verdict, "
-                "so nothing can be said of how often the rule is fooled.</p>")
+        return ("<p>Tests also ran on worlds where their claim is false. None of these runs has a verdict, so nothing can be said of "
+                "how often the rule is fooled.</p>")
     named = f" ({html.escape(', '.join(rate['tests']))})" if rate["tests"] else ""
     return (f"<p><strong>How often is the rule fooled?</strong> Primary tests are also run on worlds in which their claim is false. "
             f"Of {rate['of']} such tests, {rate['fooled']} came out as supported{named}; the 95 % interval for the rule's rate of "
-            f"false support is {number(rate['low'])} to {number(rate['high'])}.</p>")
+            f"false support is {number(rate['low'])} to {number(rate['high'])}. Some of these rows are the same measurements as a "
+            "control of the test, judged here by the rule itself. A null world in which nothing moves is an easy one.</p>")
 
 
 def _checks(row: Row) -> str:
@@ -114,12 +114,12 @@ def _table_row(row: Row) -> str:
     rival = html.escape(row["rival"]["name"]) if row.get("rival") else ""
     told = {True: f"excluded: {rival}", False: f"not excluded: {rival}"}.get(row.get("discriminating"), "–")
     reason = f'<br><span class="psm-small">{html.escape(row["reason"])}</span>' if row.get("reason") else ""
-    fooled = "<br><strong>The rule was fooled.</strong>" if row.get("null_world") and row["verdict"] == "supported" else ""
+    trap = "<br><strong>The rule was fooled.</strong>" if fooled(row) else ""
     before = {True: "yes", False: "no"}.get(row.get("registered_before_run"), "–")
     anchor = "" if row.get("null_world") else f' id="{badges.slug(row["test"])}"'
     small = " · ".join(part for part in (row.get("kind"), row.get("estimand")) if part)
     name = f'<th scope="row"{anchor}>{html.escape(row["test"])}<br><span class="psm-small">{html.escape(small)}</span></th>'
-    cells = (badges.pill(row["verdict"]) + fooled + reason, html.escape(place(row)), f"{number(row.get('estimate'))} {html.escape(row.get('unit') or '')}",
+    cells = (badges.pill(row["verdict"]) + trap + reason, html.escape(place(row)), f"{number(row.get('estimate'))} {html.escape(row.get('unit') or '')}",
              interval(row.get("ci_low"), row.get("ci_high")), badges.units(row), badges.needed(row) or "–", _checks(row), told, before)
     return f"<tr>{name}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

@@ -101,13 +101,13 @@ def _from_text(chapter: str, name: str, text: str, default: Any) -> Any:
         if text in ("true", "false", "True", "False"):
             return text in ("true", "True")
     elif isinstance(default, int):
-        if re.fullmatch(r"-?(0|[1-9]\d*)", text, re.ASCII):
+        if re.fullmatch(r"-?(0|[1-9]\d{0,17})", text, re.ASCII):
             return int(text)
     elif isinstance(default, float):
         if re.fullmatch(r"-?\d+(\.\d*)?([eE][+-]?\d+)?", text, re.ASCII) and math.isfinite(float(text)):
             return float(text)
     elif isinstance(default, list):
-        if re.fullmatch(r"-?\d+(,-?\d+)*", text, re.ASCII):
+        if re.fullmatch(r"-?\d{1,18}(,-?\d{1,18})*", text, re.ASCII):
             return [int(part) for part in text.split(",")]
     raise UsageError(f"chapter {chapter}: parameter '{name}' must be {_kind(default)} like its default {default!r}, not '{text}'")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from psm.errors import UsageError
 from psm.files import project_root, workspace
 from psm.scale import Scale, get_scale, world_seeds
 
-TARGETS = ("chapters", "ledger", "pages")
+SEED = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 
 
 def step_id(kind: str, key: str, name: str = "") -> str:
@@ -134,10 +135,10 @@ class Plan:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds from '0,1,2'. Raises UsageError unless they are distinct whole numbers from 0 up."""
+    """Seeds from '0,1,2'. Raises UsageError unless they are distinct whole numbers from 0 up, of nine digits at most."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and part == str(int(part)) for part in parts):
-        raise UsageError(f"bad seed list '{text}': write whole numbers from 0 up, separated by commas, such as 0,1,2")
+    if not all(SEED.fullmatch(part) for part in parts):
+        raise UsageError(f"bad seed list '{text}': write whole numbers from 0 up, of nine digits at most, separated by commas, such as 0,1,2")
     seeds = tuple(int(part) for part in parts)
     if len(set(seeds)) != len(seeds):
         raise UsageError(f"bad seed list '{text}': a seed stands in it twice")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
@@ -120,7 +121,7 @@ class Follower:
             data = stream.read()
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [event for line in whole.splitlines() if (event := json.loads(line))["id"] in self.steps]
+        return [event for line in whole.splitlines() if (event := _event(line)) is not None and event["id"] in self.steps]
 
     def _take(self, event: dict[str, Any]) -> None:
         step = self.steps[event["id"]]
@@ -168,7 +169,21 @@ def _read_durations() -> dict[str, float]:
         found = read_json(durations_path())
     except UsageError:
         return {}
-    return {str(k): float(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    return {k: float(v) for k, v in found.items() if _is_time(v)} if isinstance(found, dict) else {}
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """One line of the events, or None for one that was torn when its writer was killed."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    texts = isinstance(event, dict) and all(isinstance(event.get(name), str) for name in ("event", "id", "text"))
+    return event if texts and _is_time(event.get("time")) else None
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def clock(seconds: float) -> str:

@@ -20,7 +20,8 @@ from psm.book.keys import python_path
 from psm.book.plan import Plan, Step
 from psm.book.progress import Follower, spoken
 from psm.errors import RunError, UsageError
-from psm.files import read_json, workspace
+from psm.evidence.shapes import read_ledger
+from psm.files import workspace
 
 # Keys decide what is valid, so the engine is told to trust files that exist: no triggers, no metadata, no lock of its
 # own (a killed run would leave it behind), and no doubt about files whose job was cut off after they were complete.
@@ -41,7 +42,7 @@ def run_book(
     Raises UsageError when another run is in progress here, RunError (a line per failed step) when something failed.
     """
     stream = stream or sys.stderr
-    with _only_run():
+    with only_run():
         steps = plan.pending(until)
         if not steps:
             return f"nothing to do: everything at {plan.scale.name} scale is up to date. {_result(plan, until)}"
@@ -71,8 +72,8 @@ def engine_command(plan: Plan, cores: int, until: str, names: tuple[str, ...], o
 
 
 @contextmanager
-def _only_run() -> Iterator[None]:
-    """One run of the book at a time in this workspace; the lock ends with the process, however it ends."""
+def only_run() -> Iterator[None]:
+    """One run of the book, or one making of pages or of an edition, at a time in this workspace; the lock ends with the process, however it ends."""
     path = workspace() / "locks" / "book.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -163,7 +164,7 @@ def _result(plan: Plan, until: str) -> str:
 
 
 def _verdicts(plan: Plan) -> str:
-    rows = [row for row in read_json(plan.ledger) if row.get("primary") and not row.get("null_world")]
+    rows = [row for row in read_ledger(plan.ledger_folder) if row["primary"] and not row["null_world"]]
     if not plan.scale.is_evidence:
         return f"none at {plan.scale.name} scale, which only shows that all of it runs"
     number = Counter(row["verdict"] for row in rows)

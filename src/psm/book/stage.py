@@ -20,8 +20,9 @@ from psm.book.chapters import read_chapter, toc_pages
 from psm.book.notebooks import HIDDEN, is_injected
 from psm.book.plan import ChapterJob, Plan
 from psm.errors import RunError, UsageError
+from psm.evidence import shapes
 from psm.evidence.ledger import write_ledger
-from psm.files import read_json, write_whole
+from psm.files import write_whole
 
 MARKER = re.compile(r"<!--\s*psm:([^\s>]*)\s*-->")
 SITE_FILES = ("_config.yml", "_toc.yml", "references.bib")
@@ -101,19 +102,22 @@ def read_record(job: ChapterJob) -> dict[str, Any]:
     name = job.chapter.name
     if not job.record.is_file():
         raise RunError(f"chapter {name} has no finished run: no pages are built (run it with: psm run {name})")
-    record = read_json(job.record)
-    if record.get("exit") != "ok":
-        raise RunError(f"chapter {name} ended with '{record.get('exit')}': no pages are built")
+    record = shapes.read_record(job.record)
+    if record["exit"] != "ok":
+        raise RunError(f"chapter {name} ended with '{record['exit']}': no pages are built")
     return record
 
 
 def _read_notebook(job: ChapterJob) -> NotebookNode:
-    """A chapter's executed notebook. Raises RunError when it is missing or holds an error."""
+    """A chapter's executed notebook. Raises RunError when it is missing, damaged or holds an error."""
     path = job.folder / "executed.ipynb"
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.reads(path.read_text(), as_version=4)
+        nbformat.validate(notebook)
     except FileNotFoundError:
         raise RunError(f"chapter {job.chapter.name}: its run holds no executed.ipynb; run it again") from None
+    except Exception as error:   # whatever a damaged file makes the reader stumble over
+        raise RunError(f"chapter {job.chapter.name}: {path} is no notebook ({type(error).__name__}); run it again") from None
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", ()):
             if output.output_type == "error":

@@ -6,10 +6,8 @@ import csv
 import io
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +18,16 @@ from psm.evidence import measurements, stats, verdicts
 from psm.evidence.history import Registration
 from psm.evidence.measurements import Effects, no_effects, read_measurements
 from psm.evidence.registry import Registry, Selection, Test, entry_hash, registrations
+from psm.evidence.shapes import NEEDED, moment, read_ledger, read_record
 from psm.evidence.tables import format_table, markdown_table
 from psm.evidence.verdicts import Check, Verdict
-from psm.files import read_json, write_json, write_whole
+from psm.files import write_json, write_whole
 from psm.scale import get_scale
 
-__all__ = ["build_ledger", "format_table", "markdown_table", "read_ledger", "read_run", "summary", "write_ledger"]
+__all__ = ["build_ledger", "format_table", "markdown_table", "read_ledger", "read_run", "write_ledger"]
 
 Row = dict[str, Any]
 Run = tuple[pd.DataFrame | None, Mapping[str, Any] | None]
-NEEDED = ("claim", "test", "kind", "primary", "substrate", "world", "scale", "estimate", "verdict", "null_world", "chapter")
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,12 @@ class _Reading:
     @property
     def before_run(self) -> bool:
         committed_at = self.registration.committed_at
-        return bool(committed_at and self.started_at) and _moment(committed_at) <= _moment(self.started_at)
+        return bool(committed_at and self.started_at) and moment(committed_at) <= moment(self.started_at)
 
 
 def read_run(folder: Path | str) -> Run:
     """Measurements and record of a finished run folder."""
-    return read_measurements(Path(folder) / "measurements.csv"), read_json(Path(folder) / "record.json")
+    return read_measurements(Path(folder) / "measurements.csv"), read_record(Path(folder) / "record.json")
 
 
 def build_ledger(registry: Registry, runs: Mapping[str, Run | Path | str], scale: str, root: Path) -> list[Row]:
@@ -166,12 +164,6 @@ def _finite(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
 
 
-def _moment(stamp: str) -> datetime:
-    """An ISO time stamp as a moment; one without an offset is UTC."""
-    moment = datetime.fromisoformat(stamp)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
 def write_ledger(folder: Path | str, rows: Sequence[Row]) -> None:
     """Write ledger.json and, for spreadsheets, ledger.csv with lists spelt out."""
     write_json(Path(folder) / "ledger.json", list(rows))
@@ -193,23 +185,3 @@ def _flat(value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else value
-
-
-def read_ledger(folder: Path | str) -> list[Row]:
-    """The rows of a folder's ledger.json. Raises UsageError when it is missing or is no ledger."""
-    path = Path(folder) / "ledger.json"
-    rows = read_json(path)
-    if not isinstance(rows, list):
-        raise UsageError(f"{path} is no ledger: a list of rows was expected; make it again")
-    for number, row in enumerate(rows, 1):
-        missing = [name for name in NEEDED if not isinstance(row, dict) or name not in row]
-        if missing:
-            raise UsageError(f"{path}: row {number} lacks {', '.join(missing)}; make the ledger again")
-    return rows
-
-
-def summary(rows: Sequence[Row]) -> Row:
-    """Verdicts of the primary tests, counted, and how often the rule was fooled on null worlds."""
-    primaries = [row for row in rows if row["primary"] and not row["null_world"]]
-    return {"primaries": len(primaries), "verdicts": dict(Counter(row["verdict"] for row in primaries)),
-            "false_positives": verdicts.false_positive_rate(rows)}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from psm.errors import UsageError
-from psm.evidence.registry import Selection, Test
+from psm.evidence.registry import Selection
 
 COLUMNS = ("quantity", "substrate", "world", "seed", "arm", "item", "value", "valid_mass")
 KEY = ["quantity", "substrate", "world", "seed", "arm", "item"]
@@ -77,21 +77,13 @@ def validate(frame: pd.DataFrame) -> pd.DataFrame:
     return clean
 
 
-def select(frame: pd.DataFrame, test: Test, null: bool = False) -> Effects:
-    """The paired effects of a test (of its null selection when `null`), one per unit in order of the unit.
+def effects(frame: pd.DataFrame, test_id: str, substrate: str, wanted: Selection) -> Effects:
+    """The paired effects of a test's selection, one per unit in order of the unit; `test_id` is only for messages.
 
     The unit is the seed: mean over items of the arm minus mean over items of the reference. Rows of a real
     model without seeds are paired by item instead. Nothing measured gives no effects and says why; an arm and
     a reference that do not cover the same seeds and items are an error.
     """
-    wanted = test.null if null else test.select
-    if wanted is None:
-        raise UsageError(f"{test.id}: field `null_world`: this test has no selection on a null world")
-    return effects(frame, test.id, test.substrate, wanted)
-
-
-def effects(frame: pd.DataFrame, test_id: str, substrate: str, wanted: Selection) -> Effects:
-    """`select` for an explicit selection; `test_id` is only for messages."""
     here = frame[(frame["quantity"] == wanted.quantity) & (frame["substrate"] == substrate)
                  & (frame["world"] == wanted.place)]
     if here.empty:

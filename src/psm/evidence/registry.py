@@ -1,6 +1,6 @@
 """The claim registry: what each test predicts and what would refute it, read from claims.yml and checked.
 
-`registered` says since which commit an entry has stood in its present form, which must precede its run.
+`registrations` says since which commit each entry has stood in its present form, which must precede its run.
 """
 
 from __future__ import annotations
@@ -93,16 +93,11 @@ def entry_hash(test: Test) -> str:
     return content_key(dict(test.raw))
 
 
-def registered(test: Test, root: Path) -> Registration:
-    """(commit, committed_at) since which the entry has stood in exactly its present form in `root`/claims.yml.
-
-    ("uncommitted", None) when the entry differs from the last commit, ("unknown", None) without git.
-    """
-    return registrations([test], root)[test.id]
-
-
 def registrations(tests: Registry | list[Test], root: Path) -> dict[str, Registration]:
-    """`registered` for many tests in one pass over the history."""
+    """(commit, committed_at) since which each entry has stood in exactly its present form in `root`/claims.yml.
+
+    ("uncommitted", None) when an entry differs from the last commit, ("unknown", None) without git.
+    """
     return history.registrations({test.id: entry_hash(test) for test in tests}, Path(root))
 
 
