@@ -47,6 +47,19 @@ def test_a_perfect_reader_captures_everything_and_a_stubborn_one_nothing(main_wo
     assert np.isnan(perfect.captured()[0])
 
 
+def test_a_reader_who_pools_speakers_is_told_from_one_who_does_not(main_world):
+    from dataclasses import replace
+
+    from psm.models.inference import readers_apart
+
+    dialogues = sample_dialogues(main_world, np.random.default_rng(3), 80, speakers=2)
+    exact = posterior_by_turn(main_world, dialogues)
+    pooled = posterior_by_turn(main_world, replace(dialogues, speaker=np.zeros_like(dialogues.speaker)))
+    assert readers_apart(main_world, dialogues, exact, exact) == pytest.approx(0, abs=1e-9)
+    apart = readers_apart(main_world, dialogues, exact, pooled)
+    assert apart[:, 0] == pytest.approx(0, abs=1e-9) and apart[:, 5:].mean() > 0.1
+
+
 def test_an_untrained_model_captures_nothing(main_world):
     model = build_tiny(TinyConfig(hidden=32, heads=2, feed_forward=64), len(main_world.vocabulary), seed=0)
     dialogues = sample_dialogues(main_world, np.random.default_rng(1), 20)

@@ -37,6 +37,17 @@ class Inference:
             return np.where(prior > 1e-9, 1 - self.mean("model") / prior, np.nan)
 
 
+def readers_apart(world: World, dialogues: Dialogues, truth: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(n, k) KL(truth || other) in nats between the answers that two readers expect, given their posteriors (n, k, S)."""
+    apart = []
+    for j in range(dialogues.domain.shape[1]):
+        question = dialogues.domain[:, j], dialogues.topic[:, j], dialogues.cue[:, j]
+        expected, guessed = (predictive_tokens(world, posterior[:, j], *question) for posterior in (truth, other))
+        with np.errstate(divide="ignore"):
+            apart.append(kl_divergence(expected, np.log(guessed)))
+    return np.stack(apart, 1)
+
+
 def against_bayes(
     model: PreTrainedModel, world: World, dialogues: Dialogues, posterior: np.ndarray | None = None
 ) -> Inference:
@@ -46,13 +57,10 @@ def against_bayes(
     """
     posterior = posterior_by_turn(world, dialogues) if posterior is None else posterior
     logprobs = next_token_logprobs(model, dialogues.tokens, dialogues.answer_positions())
-    divergence_model, divergence_prior = [], []
+    from_model = []
     for j in range(dialogues.domain.shape[1]):
-        question = dialogues.domain[:, j], dialogues.topic[:, j], dialogues.cue[:, j]
-        exact = predictive_tokens(world, posterior[:, j], *question)
-        flat = predictive_tokens(world, np.broadcast_to(world.prior, posterior[:, j].shape), *question)
-        divergence_model.append(kl_divergence(exact, logprobs[:, j]))
-        with np.errstate(divide="ignore"):
-            divergence_prior.append(kl_divergence(exact, np.log(flat)))
+        exact = predictive_tokens(world, posterior[:, j], dialogues.domain[:, j], dialogues.topic[:, j], dialogues.cue[:, j])
+        from_model.append(kl_divergence(exact, logprobs[:, j]))
+    from_prior = readers_apart(world, dialogues, posterior, np.broadcast_to(world.prior, posterior.shape))
     demanding = np.array([c.demands is not None for c in world.spec.cues])
-    return Inference(np.stack(divergence_model, 1), np.stack(divergence_prior, 1), ~demanding[dialogues.cue])
+    return Inference(np.stack(from_model, 1), from_prior, ~demanding[dialogues.cue])
