@@ -46,7 +46,7 @@ def forest_data(rows: Sequence[Row]) -> pd.DataFrame:
 
 def _draw_forest(ax: Any, data: pd.DataFrame) -> None:
     """One line per test; the pale band is where its interval has to lie."""
-    reach = 1.3 * max(3.0, float(data[["estimate", "ci_low", "ci_high"]].abs().max().max()))
+    reach = 1.3 * max(3.0, float(data[["estimate", "ci_high"]].max().max()))
     seen: dict[str, Any] = {}
     for position, row in enumerate(data.itertuples()):
         low, high = (-1, 1) if row.direction == "equivalent" else (1, reach)
@@ -63,11 +63,12 @@ def _draw_forest(ax: Any, data: pd.DataFrame) -> None:
     ax.figure.legend(handles=list(seen.values()), loc="outside upper left", ncols=3, columnspacing=1.2, handletextpad=0.2)
     ax.axvline(0, color=figures.hue("grey"), lw=1)
     ax.set_xscale("symlog", linthresh=1, linscale=1)
-    ticks = [t for t in (-100, -30, -10, -3, -1, 0, 1, 3, 10, 30, 100) if -reach <= t <= reach]
-    ax.set_xticks(ticks, [str(t).replace("-", "−") for t in ticks])
     ax.minorticks_off()
-    lowest = min(float(data[["estimate", "ci_low"]].min().min()), -0.6)
-    ax.set(xlim=(lowest * 1.4, reach), ylim=(len(data) - 0.4, -0.6),
+    lowest = 1.4 * min(float(data[["estimate", "ci_low"]].min().min()), -0.6)
+    known = (-1000, -100, -10, -1, 0, 1, 10, 100, 1000) if min(lowest, -reach) < -60 else (-30, -10, -3, -1, 0, 1, 3, 10, 30)
+    ticks = [t for t in known if lowest <= t <= reach]
+    ax.set_xticks(ticks, [str(t).replace("-", "−") for t in ticks])
+    ax.set(xlim=(lowest, reach), ylim=(len(data) - 0.4, -0.6),
            xlabel="multiples of the smallest effect that matters")
     labels = [row.test + (" (null world)" if row.null_world else "") for row in data.itertuples()]
     ax.set_yticks(range(len(data)), labels)
