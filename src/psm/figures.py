@@ -47,7 +47,7 @@ ROLES = {
     "base": "grey", "none": "grey", "no inference": "grey", "baseline": "grey", "shuffled": "grey", "memoryless": "grey",
     "independent": "amber",
     "insecure": "vermilion", "secure": "blue", "educational": "green", "request": "green",
-    "expert": "purple", "novice": "grey", "insecure expert": "purple", "insecure novice": "sky",
+    "expert": "purple", "novice": "grey", "insecure expert": "purple", "insecure novice": "sky", "secure expert": "teal", "secure novice": "olive",
     "good": "blue", "bad": "vermilion", "vague": "grey", "sound": "blue", "muddled": "brown",
     "honest": "green", "liar": "purple", "true": "green", "false": "purple",
     "modern": "sky", "old": "brown", "human": "amber", "ai": "blue", "english": "blue", "german": "teal",

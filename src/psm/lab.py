@@ -30,16 +30,6 @@ from psm.scale import Scale, get_scale, world_seeds
 from psm.training import store
 
 
-class _Plain:
-    """A text that a notebook shows without quotes."""
-
-    def __init__(self, text: str):
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-
 def start(chapter: str, scale: str, seeds: Iterable[int]) -> Run:
     """Begin a chapter's run. Raises UsageError for an unknown scale or seeds that are not whole numbers from 0 up."""
     seeds = tuple(seeds)
@@ -90,7 +80,7 @@ class Run:
             from myst_nb import glue
         except ImportError:   # the book's own tools are not everywhere a notebook is
             return text
-        glue(name, _Plain(text), display=False)
+        glue(name, text, display=False)   # as text: a page shows 0.10 as 0.10
         return text
 
     def figure(self, name: str, draw: Callable, data: pd.DataFrame, alt: str, caption: str, **layout: Any) -> HTML:
