@@ -54,5 +54,6 @@ def open_lab(scale_name: str, browser: bool = True) -> int:
     for path in kept:
         print(f"{path.name} was edited and stays as it is; delete it to get the book's version", file=sys.stderr)
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *([] if browser else ["--no-browser"])]
+    command += ["--allow-root"] if os.geteuid() == 0 else []   # as in containers; JupyterLab refuses otherwise
     environment = {**os.environ, "PSM_PROJECT": str(project_root()), "PYTHONPATH": python_path()}
     return subprocess.run(command, env=environment, check=False).returncode
