@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from psm.book.execute import environment, execute_chapter
 from psm.book.records import Descendants
 from psm.errors import RunError
 from psm.files import project_root, workspace
@@ -48,21 +47,6 @@ class Costs:
     largest: float         # the largest single process of it, MiB
 
 
-@contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Environment variables set for a while."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value
-
-
 def seconds(action: Callable[[], object]) -> float:
     """How long an action takes."""
     started = time.perf_counter()
@@ -83,7 +67,6 @@ def executor_costs(folder: Path) -> tuple[float, float]:
     from nbclient import NotebookClient
 
     from psm.book import notebooks
-    from psm.book.execute import execute_chapter
     from psm.book.plan import make_plan
 
     project = folder / "empty"

@@ -155,7 +155,7 @@ def _run_kernel(
             if position.number <= cells:
                 report(f"cell {position.number} of {cells}")
 
-    with tempfile.TemporaryDirectory(prefix="psm-kernel-") as scratch, _kernel_environment(plan, job, making, scratch):
+    with tempfile.TemporaryDirectory(prefix="psm-kernel-") as scratch, environment(**_kernel_environment(plan, job, making, scratch)):
         source = Path(scratch) / "source.ipynb"
         nbformat.write(notebook, source)
         try:
@@ -178,18 +178,22 @@ def _run_kernel(
     return executed
 
 
-@contextmanager
-def _kernel_environment(plan: Plan, job: ChapterJob, making: Path, scratch: str) -> Iterator[None]:
-    """What the kernel inherits; the caller's environment is put back afterwards."""
-    wanted = {
+def _kernel_environment(plan: Plan, job: ChapterJob, making: Path, scratch: str) -> dict[str, str]:
+    """What the kernel inherits."""
+    return {
         **dict.fromkeys(THREAD_VARIABLES, str(THREADS)),
         "PSM_RUN_DIR": str(making), "PSM_STORE": "readonly",
         "PSM_DECLARED": os.pathsep.join(model.path.parent.name for model in job.base_models), "PSM_PROJECT": str(plan.root),
         "PSM_HOME": str(workspace()), "PYTHONHASHSEED": "0", "IPYTHONDIR": scratch,
         "PYTHONPATH": keys.python_path(),
     }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+
+
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Environment variables set for a while; what they were is put back afterwards."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
