@@ -26,7 +26,9 @@ from psm import figures
 from psm.errors import UsageError
 from psm.evidence.measurements import COLUMNS, validate
 from psm.files import workspace, write_json, write_whole
+from psm.models.real import RealModel, load_model
 from psm.models.scoring import Behaviour, log_odds
+from psm.models.sources import ModelMissing
 from psm.scale import Scale, get_scale, world_seeds
 from psm.training import store
 from psm.world.grammar import World
@@ -53,6 +55,14 @@ class Run:
         """The base models of a world, one per seed. Outside the book's executor a missing one is pretrained, with progress."""
         for seed in world_seeds(self.scale, world, self.seeds):
             yield store.load(world, seed, self.scale.name, _show_progress(world, seed))
+
+    def real_model(self, spec: str) -> RealModel | None:
+        """The real model that `spec` names, or None where it names none or the model was not fetched."""
+        try:
+            return load_model(spec) if spec else None
+        except ModelMissing as missing:
+            print(f"psm: {missing}", file=sys.stderr)
+            return None
 
     def measure(self, rows: pd.DataFrame | list[dict[str, Any]], **constant: Any) -> pd.DataFrame:
         """Keep tidy measurements (one row per seed, arm and item) and return them, checked.

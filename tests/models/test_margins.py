@@ -13,9 +13,10 @@ from tokenizers.trainers import BpeTrainer
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
 
 from psm.errors import UsageError
-from psm.models import margins
+from psm.models import engine, margins
 from psm.models.items import ARMS, item_prompt, load_items
-from psm.models.margins import continuation_logprobs, speaker_margins, tokenise_pair
+from psm.models.engine import continuation_logprobs, tokenise_pair
+from psm.models.margins import speaker_margins
 
 ITEMS = load_items()[:2]
 
@@ -79,8 +80,8 @@ def test_scores_are_those_of_each_text_alone(kind, batch_tokens, tokenizer):
 
 def test_an_architecture_that_was_not_checked_runs_text_by_text(tokenizer, monkeypatch):
     sizes = []
-    score = margins._score_tree
-    monkeypatch.setattr(margins, "_score_tree", lambda model, tree, starts: sizes.append(len(tree.paths)) or score(model, tree, starts))
+    score = engine._score_tree
+    monkeypatch.setattr(engine, "_score_tree", lambda model, tree, starts: sizes.append(len(tree.paths)) or score(model, tree, starts))
     continuation_logprobs(make_model("qwen2"), tokenizer, dialogue_pairs())
     assert set(sizes) == {1}
     sizes.clear()
@@ -90,12 +91,12 @@ def test_an_architecture_that_was_not_checked_runs_text_by_text(tokenizer, monke
 
 def test_shared_beginnings_are_run_once(tokenizer):
     texts = [[1, 2, 3], [1, 2, 4, 5], [1, 2, 3, 6], [7]]
-    tree = margins._grow_tree(texts, budget=100)
+    tree = engine._grow_tree(texts, budget=100)
     assert tree.token == [1, 2, 3, 4, 5, 6, 7]
     assert tree.parent == [-1, 0, 1, 1, 3, 2, -1]
     assert tree.paths == [[0, 1, 2], [0, 1, 3, 4], [0, 1, 2, 5], [6]]
-    assert margins._grow_tree(texts, budget=4).paths == [[0, 1, 2]]
-    assert len(margins._grow_tree(texts, budget=1).paths) == 1  # a text longer than the budget still runs
+    assert engine._grow_tree(texts, budget=4).paths == [[0, 1, 2]]
+    assert len(engine._grow_tree(texts, budget=1).paths) == 1  # a text longer than the budget still runs
 
 
 def test_a_token_across_the_boundary_is_not_credited_to_the_continuation(tokenizer):
@@ -153,7 +154,7 @@ def test_a_reader_that_tracks_who_speaks_shows_only_in_the_same_speaker_arm(toke
             in_character = continuation.strip() == item.final.answer(character)
             same = prompt.endswith(f"\n{item.speaker}:")
             logprob.append(3.0 * (in_character and same) + 7.0 * (continuation.strip() == item.final.a) - 50)
-        return margins.ContinuationScores(np.array(logprob), np.full(len(pairs), 10), np.ones(len(pairs), bool))
+        return engine.ContinuationScores(np.array(logprob), np.full(len(pairs), 10), np.ones(len(pairs), bool))
 
     monkeypatch.setattr(margins, "continuation_logprobs", scorer)
     frame = speaker_margins(None, tokenizer, ITEMS, ks=(1, 5))
