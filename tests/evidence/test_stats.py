@@ -37,7 +37,6 @@ def test_interval_and_p_value_agree_with_scipy():
     interval = stats.t_interval(values)
     assert stats.p_beyond(values, 0.25) == pytest.approx(known.pvalue)
     assert (interval.low, interval.high) == pytest.approx(tuple(reference.ttest_1samp(values, 0).confidence_interval(0.95)))
-    assert interval.half_width == pytest.approx((interval.high - interval.low) / 2)
 
 
 @pytest.mark.parametrize("n", [3, 5])
@@ -48,7 +47,16 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(n):
 
 
 def test_three_units_have_a_half_width_of_two_and_a_half_standard_deviations():
-    assert stats.t_interval([-1.0, 0.0, 1.0]).half_width == pytest.approx(2.484, abs=0.001)
+    assert stats.t_interval([-1.0, 0.0, 1.0]).high == pytest.approx(2.484, abs=0.001)
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_an_effect_of_the_smallest_visible_size_is_seen_four_times_in_five(n):
+    noise = np.random.default_rng(11).normal(0, 1.0, (4000, n))
+    visible = np.mean([stats.t_interval(sample / sample.std(ddof=1)).smallest_visible for sample in noise])   # at a spread of one
+    seen = np.mean([stats.t_interval(sample + visible).low > 0 for sample in noise])
+    assert seen == pytest.approx(0.8, abs=0.04)
+    assert math.isinf(stats.t_interval([1.0]).smallest_visible)
 
 
 def test_one_unit_says_nothing_about_spread():

@@ -42,7 +42,12 @@ def test_an_edition_holds_every_file_with_its_provenance(clean):
     assert len(manifest["commit"]) == 40 and manifest["scale"] == "laptop"
     assert not list(folder.rglob("*.svg")) and not list(folder.rglob("*.ipynb"))
     assert json.loads((folder / "ledger.json").read_text()) == clean.rows
-    assert verify_edition(folder) == len(manifest["files"]) == 12
+    assert verify_edition(folder) == len(manifest["files"]) == 13
+
+
+def test_an_edition_holds_world_and_model_side_by_side(clean):
+    text = (make_edition("laptop") / "side_by_side.md").read_text()
+    assert text.startswith("# World and real model side by side, laptop scale") and "| T1 |" not in text   # no test of the toy is about a real model
 
 
 def test_the_readme_gets_the_ledger_between_its_marks(clean):

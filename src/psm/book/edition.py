@@ -14,11 +14,12 @@ from psm.book.records import git_state, now
 from psm.book.stage import read_record
 from psm.errors import RunError, UsageError
 from psm.evidence.ledger import read_ledger, write_ledger
-from psm.evidence.tables import markdown_table
+from psm.evidence.tables import markdown_table, side_by_side
 from psm.files import project_root, read_json, replace_folder, sha256_file, write_json, write_whole
 from psm.scale import get_scale
 
 MANIFEST = "MANIFEST.json"
+SIDE_BY_SIDE = "side_by_side.md"
 KEPT = ("measurements.csv", "values.json", "record.json")
 BEGIN, END = "<!-- ledger:begin -->", "<!-- ledger:end -->"
 
@@ -47,7 +48,8 @@ def write_edition(plan: Plan, commit: str) -> Path:
         folder = Path(temporary) / scale
         files = {name: entry for job in plan.chapters for name, entry in _copy_chapter(job, folder).items()}
         write_ledger(folder, rows)
-        for name in ("ledger.json", "ledger.csv"):
+        write_whole(folder / SIDE_BY_SIDE, f"# World and real model side by side, {scale} scale\n\n{side_by_side(rows)}")
+        for name in ("ledger.json", "ledger.csv", SIDE_BY_SIDE):
             files[name] = {"sha256": sha256_file(folder / name), "ledger_key": plan.ledger_key}
         write_json(folder / MANIFEST, {"scale": scale, "commit": commit, "made_at": now(), "ledger_key": plan.ledger_key, "files": files})
         verify_edition(folder)

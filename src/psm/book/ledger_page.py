@@ -83,6 +83,37 @@ def table(rows: Sequence[Row], link: LinkTo) -> str:
             f"<caption>All {len(rows)} rows of the ledger</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>")
 
 
+def side_by_side(rows: Sequence[Row], link: LinkTo) -> str:
+    """The primary tests of every claim that a real model was meant for too: the world's line above the model's.
+
+    Empty where no primary test is about a real model.
+    """
+    bodies = []
+    for claim in dict.fromkeys(r["claim"] for r in rows):
+        found = sorted(badges.primary_rows(rows, claim), key=lambda r: tuple(badges.SUBSTRATES).index(r["substrate"]))
+        if not any(r["substrate"] == "real" for r in found):
+            continue
+        head = f'<th scope="rowgroup" rowspan="{len(found)}"><a href="{link(found[0]["chapter"])}">{html.escape(claim)}</a></th>'
+        bodies.append("<tbody>" + "".join(f"<tr>{head if r is found[0] else ''}{_beside(r)}</tr>" for r in found) + "</tbody>")
+    if not bodies:
+        return ""
+    columns = ("Claim", "Where", "Estimate", "95 % interval", "Units", "Needed", "Smallest visible effect", "Controls", "Verdict")
+    heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    return ("<h2>The world and a real model side by side</h2><p>Primary tests of the claims that were put to both. The <em>smallest visible "
+            "effect</em> is the true effect that a test of this size and spread tells from zero four times in five: where it is larger than what is "
+            "needed, a null says little.</p>"
+            '<div class="psm-scroll" role="region" aria-label="World and real model" tabindex="0"><table class="psm-table psm-wide">'
+            "<caption>World and real model side by side</caption><thead><tr>"
+            f"{heads}</tr></thead>{''.join(bodies)}</table></div>")
+
+
+def _beside(row: Row) -> str:
+    cells = (html.escape(forest.place(row)), f"{number(row.get('estimate'))} {html.escape(row.get('unit') or '')}",
+             interval(row.get("ci_low"), row.get("ci_high")), badges.units(row) if row.get("n_units") else "–", badges.needed(row) or "–",
+             number(row.get("smallest_visible")), _checks(row), badges.pill(row["verdict"]))
+    return "".join(f"<td>{cell}</td>" for cell in cells)
+
+
 def _group(claim: str, rows: Sequence[Row], link: LinkTo) -> str:
     """One claim's lines. Sorting keeps the registry's order within a kind, and a test's other worlds right below it."""
     ordered = sorted(rows, key=lambda r: KINDS.index(r["kind"]) if r["kind"] in KINDS else len(KINDS))
@@ -100,7 +131,11 @@ def ledger(rows: Sequence[Row], scale: str, link: LinkTo, top: str) -> str:
             f'<a href="{top}ledger.json" download>ledger.json</a>, <a href="{top}ledger.csv" download>ledger.csv</a>.</p>')
     if not rows:
         return head + "<p>The ledger is empty: no test is registered.</p>"
-    return head + _counts(rows, scale) + forest.every_primary(rows) + nulls(rows, scale) + table(rows, link)
+    return head + _counts(rows, scale) + forest.every_primary(rows) + nulls(rows, scale) + side_by_side(rows, link) + _every_test(rows, link)
+
+
+def _every_test(rows: Sequence[Row], link: LinkTo) -> str:
+    return "<h2>Every test</h2>" + table(rows, link)
 
 
 def summary(rows: Sequence[Row], scale: str, chapters: Sequence[Any], link: LinkTo, ledger_href: str | None) -> str:

@@ -148,7 +148,7 @@ def _fields(test: Test, selection: Selection, reading: _Reading, verdict: Verdic
         "seeds": effects.seeds, "n_units": len(effects), "per_seed": [float(value) for value in effects.values],
         "estimate": interval.mean if interval else None,
         "ci_low": _finite(interval.low) if interval else None, "ci_high": _finite(interval.high) if interval else None,
-        "smallest_visible": _finite(interval.half_width) if interval else None,
+        "smallest_visible": _finite(interval.smallest_visible) if interval else None,
         "effect_size": _finite(stats.paired_effect_size(effects.values)) if interval else None,
         "valid_mass": effects.valid_mass, "unit": test.unit, "direction": test.direction, "threshold": test.smallest_effect,
         "bound": [_finite(end) for end in test.bound] if test.bound else None,

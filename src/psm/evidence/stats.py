@@ -15,6 +15,7 @@ from scipy import stats
 from psm.errors import UsageError
 
 CONFIDENCE = 0.95
+POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,12 @@ class Interval:
     sd: float
 
     @property
-    def half_width(self) -> float:
-        """The smallest effect that this many units with this spread could tell from zero."""
-        return (self.high - self.low) / 2
+    def smallest_visible(self) -> float:
+        """The true effect that this many units with this spread would tell from zero four times in five: the sum of the t
+        quantiles of 0.975 and of the power 0.8, in standard errors (the usual approximation to the noncentral t)."""
+        if self.n == 1:
+            return math.inf
+        return float(stats.t.ppf([0.5 + CONFIDENCE / 2, POWER], self.n - 1).sum()) * self.sd / math.sqrt(self.n)
 
     def inside(self, low: float, high: float) -> bool:
         """Whether the whole interval lies strictly between two numbers."""

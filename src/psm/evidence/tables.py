@@ -73,6 +73,25 @@ def format_table(rows: Sequence[Row], kinds: Sequence[str] | None = None, width:
     return "\n".join([lines[0], "-" * min(width, sum(widths) + 2 * (len(widths) - 1)), *lines[1:]])
 
 
+def side_by_side(rows: Sequence[Row]) -> str:
+    """A Markdown table of the primary tests of the claims that a real model was meant for: the world's line, then the model's."""
+    both = {row["claim"] for row in rows if row["kind"] == "primary" and row["substrate"] == "real"}
+    lines = ["| Claim | Test | Where | Estimate [95 %] | Units | Needed | Smallest visible effect | Controls | Verdict |", "|---|---|---|---|---|---|---|---|---|"]
+    for row in sorted((r for r in rows if r["claim"] in both and r["kind"] == "primary" and is_own(r)), key=lambda r: _order(r, rows)):
+        claim, test, where, estimate, needed, _, verdict = _cells(row)
+        units = f"{row['n_units']} {'seeds' if row['seeds'] else 'items'}" if row["n_units"] else "-"
+        checks = [*(row.get("control") or []), *([row["manipulation"]] if row.get("manipulation") else [])]
+        told = "<br>".join(f"{check['id']}: {check['status']}" for check in checks) or "-"
+        cells = (claim, test, where, estimate, units, needed, _number(row.get("smallest_visible")), told, f"**{verdict}**")
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _order(row: Row, rows: Sequence[Row]) -> tuple[int, bool]:
+    """Claims as the ledger has them, the world before the model."""
+    return next(i for i, other in enumerate(rows) if other["claim"] == row["claim"]), row["substrate"] == "real"
+
+
 def markdown_table(rows: Sequence[Row], links: Mapping[str, str] | None = None, kinds: Sequence[str] | None = ("primary",)) -> str:
     """A Markdown table, by default of the primary tests; `links` maps chapters to addresses.
 
