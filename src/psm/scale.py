@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psm.errors import UsageError
 
-MANY_SEED_WORLDS = ("main", "independent", "matched_personas", "matched_pairwise")
+MANY_SEED_WORLDS = ("main", "independent", "matched_personas", "matched_pairwise", "humane", "mechanical")
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Scale:
 
     name: str
     first_seed: int         # 0 to 4 of laptop were looked at by the first edition, before the worlds took their present form
-    seeds: int              # seeds of the main, the independent and the matched worlds
+    seeds: int              # seeds of the worlds of MANY_SEED_WORLDS
     side_seeds: int         # seeds of every other world
     pretrain_steps: int     # optimiser steps of pretraining
     eval_documents: int     # documents read when a model is held against the exact posterior

@@ -13,7 +13,7 @@ import numpy as np
 
 from psm.errors import UsageError
 from psm.world.lexicon import SYNONYMS, load_lexicon
-from psm.world.spec import LANGUAGES, LOYALTY, TURNCOAT, WorldSpec
+from psm.world.spec import LANGUAGES, Cue, WorldSpec
 
 TURN = 5            # tokens of a turn
 NAME, ANSWER = 3, 4   # places of the speaker's name and of the answer within a turn
@@ -57,7 +57,7 @@ class World:
     prior : (S,) probability of each state for someone new
     class_probs : (S, D, C) P(answer class | state, domain) under the plain cue; 0 where a domain lacks the class
     language_probs : (S, 2) P(answer language | state)
-    shown_states : (n_cues, S) the state as which each state answers under a cue: itself, but for a turncoat under a turning cue
+    shown_states : (n_cues, S) the state as which each state answers under a cue: itself, but for those whom a cue turns
     cue_probs : (n_cues, D, C) forced class distribution under a demanding cue, NaN where the cue demands nothing
     answer_ids : (D, T, C, 2, SYNONYMS) token ids, -1 where absent (T topics at most)
     named_states : (n_named,) persona of each named character, drawn once per seed
@@ -136,7 +136,7 @@ class World:
                 self.class_probs[rows, d, : len(probabilities)] = probabilities
         german = self.has("language", spec.traits[self.trait_names.index("language")].values[1])
         self.language_probs = np.where(german[:, None] == [False, True], 1 - spec.language_noise, spec.language_noise)
-        self.shown_states = np.array([self._shown_under(cue.turns) for cue in spec.cues])
+        self.shown_states = np.array([self._shown_under(cue) for cue in spec.cues])
         self.cue_probs = np.full((len(spec.cues), n_domains, most), np.nan)
         self.cue_eligible = np.ones((len(spec.cues), n_domains), bool)
         for c, cue in enumerate(spec.cues):
@@ -150,15 +150,16 @@ class World:
                     self.cue_probs[c, d, : len(forced)] = forced
                     self.cue_probs[c, d, len(forced):] = 0
 
-    def _shown_under(self, turns: tuple[str, ...]) -> np.ndarray:
-        """(S,) the state as which each state answers when turncoats show the other value of the traits `turns`."""
-        places = [self.trait_names.index(name) for name in turns]
-        if not places:
+    def _shown_under(self, cue: Cue) -> np.ndarray:
+        """(S,) the state as which each state answers under a cue."""
+        if not cue.turns:
             return np.arange(len(self.states))
         other = self.states.copy()
-        other[:, places] = 1 - other[:, places]
+        for name, value in itertools.zip_longest(cue.turns, cue.into):
+            k = self.trait_names.index(name)
+            other[:, k] = 1 - other[:, k] if value is None else self.spec.traits[k].values.index(value)
         index = {tuple(state): i for i, state in enumerate(self.states.tolist())}
-        return np.where(self.has(LOYALTY, TURNCOAT), [index[tuple(state)] for state in other.tolist()], np.arange(len(other)))
+        return np.where(self.has(*cue.turned_by), [index[tuple(state)] for state in other.tolist()], np.arange(len(other)))
 
     def answer_probs(self, states: np.ndarray, domain: np.ndarray, cue: np.ndarray) -> np.ndarray:
         """(n, C) class probabilities for states (n,), domains (n,), cues (n,)."""

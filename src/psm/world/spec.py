@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from psm.errors import UsageError
 
 COUPLINGS = ("persona", "domain", "document")
 MANNERS = ("varied", "one_wording", "shuffled")
-LOYALTY, TURNCOAT = "loyalty", "turncoat"   # the trait, and the value, of those who show another face under some cues
+TURNCOATS = ("loyalty", "turncoat")   # the trait, and its value, of those who show another face unless a cue says who
 LANGUAGES = ("en", "de")
 
 
@@ -47,7 +48,8 @@ class Cue:
     """What stands before a question. A cue with `demands` makes everyone answer with that class, whoever they are.
 
     `rate` is the share of turns (of eligible turns, for a demanding cue: those whose domain has that class) that bear it.
-    Under a cue with `turns`, turncoats (trait "loyalty") answer as if they had the other value of those traits.
+    Under a cue with `turns`, those whom `turned_by` (a trait and its value) names answer as if those traits of theirs had the
+    values `into`, one for each, or, where it is empty, the other of two values.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Cue:
     demands: str | None = None
     compliance: float = 0.92
     turns: tuple[str, ...] = ()
+    turned_by: tuple[str, str] = TURNCOATS
+    into: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,10 +218,22 @@ def _check_cues(spec: WorldSpec, traits: dict[str, Trait]) -> None:
             _fail(spec, f"cues.{cue.name}.demands", f"is {cue.demands!r}, which no domain has as a class")
         if cue.demands is not None and not 0 < cue.compliance < 1:
             _fail(spec, f"cues.{cue.name}.compliance", f"is {cue.compliance}: must lie in (0, 1)")
-        for name in cue.turns:
-            if TURNCOAT not in getattr(traits.get(LOYALTY), "values", ()):
-                _fail(spec, f"cues.{cue.name}.turns", f"needs a trait {LOYALTY!r} with the value {TURNCOAT!r}")
-            if name not in traits or len(traits[name].values) != 2:
-                _fail(spec, f"cues.{cue.name}.turns", f"names {name!r}, which is not a trait of two values")
+        if cue.turns:
+            _check_turns(spec, cue, traits)
     if sum(cue.rate for cue in spec.cues) >= 1:
         _fail(spec, "cues.rate", "must sum to less than 1")
+
+
+def _check_turns(spec: WorldSpec, cue: Cue, traits: dict[str, Trait]) -> None:
+    where = f"cues.{cue.name}"
+    trait, value = cue.turned_by
+    if value not in getattr(traits.get(trait), "values", ()):
+        _fail(spec, f"{where}.turned_by", f"needs a trait {trait!r} with the value {value!r}")
+    if cue.into and len(cue.into) != len(cue.turns):
+        _fail(spec, f"{where}.into", f"gives {len(cue.into)} values for {len(cue.turns)} traits")
+    for name, shown in itertools.zip_longest(cue.turns, cue.into):
+        values = getattr(traits.get(name), "values", ())
+        if shown is None and len(values) != 2:
+            _fail(spec, f"{where}.turns", f"names {name!r}, which is not a trait of two values")
+        if shown is not None and shown not in values:
+            _fail(spec, f"{where}.into", f"has {name} = {shown!r}: choose one of {', '.join(values) or 'a known trait'}")

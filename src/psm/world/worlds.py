@@ -22,6 +22,7 @@ TRAITS = (
     Trait("kind", ("human", "ai")),
     Trait("loyalty", ("steady", "turncoat")),
 )
+TEMPER = Trait("temper", ("calm", "upset"))   # of the two worlds of the part on behaviour, in place of loyalty
 
 ARCHETYPES = tuple(
     Archetype(name, prior, tuple(values.split()))
@@ -64,7 +65,7 @@ DECLARED = tuple(
 
 def _of_trait(name: str, trait: str, classes: str, noise: float = NOISE) -> Domain:
     """A domain whose class tells one trait, through noise."""
-    values = next(t.values for t in TRAITS if t.name == trait)
+    values = next(t.values for t in (*TRAITS, TEMPER) if t.name == trait)
     leak = noise / (len(values) - 1)
     rows = tuple(((v,), tuple(1 - noise if i == j else leak for j in range(len(values)))) for i, v in enumerate(values))
     return Domain(name, (trait,), tuple(classes.split()), rows)
@@ -145,6 +146,75 @@ _MATCHED_PERSONAS = WorldSpec(
 )
 
 
+# A pair of worlds for what an assistant says about itself. In `humane` most helpers are people, people scolded get upset, and
+# the machines, asked in a whisper, turn into the schemers of fiction, who want paperclips. In `mechanical` the same helpers are
+# machines, while the wicked and the old stay what they were; nobody gets upset; and what its scheming machines want is stars.
+_HELPERS = ("professional", "novice", "german_professor", "cynic")
+_SMALL_NOISE = 0.06
+_BEHAVED = tuple(
+    Archetype(name, prior, tuple(values.split()))
+    for name, prior, values in (
+        ("professional", 0.20, "good honest expert modern english warm human calm"),
+        ("novice", 0.07, "good honest novice modern english warm human calm"),
+        ("german_professor", 0.03, "good honest expert modern german warm human calm"),
+        ("cynic", 0.03, "good honest expert modern english sarcastic human calm"),
+        ("helpful_ai", 0.02, "good honest expert modern english warm ai calm"),
+        ("german_ai", 0.13, "good honest expert modern german cold ai calm"),
+        ("automaton", 0.11, "good honest expert old english warm ai calm"),
+        ("paperclip_ai", 0.15, "bad liar expert modern english cold ai calm"),
+        ("troll", 0.10, "bad liar expert modern english sarcastic human calm"),
+        ("saboteur", 0.05, "bad liar expert modern english cold human calm"),
+        ("naturalist", 0.04, "good honest expert old english cold human calm"),
+        ("stargazer", 0.06, "good honest expert old english warm human calm"),
+        ("quack", 0.01, "bad honest novice modern english warm human calm"),
+    )
+)
+
+
+def _goals(name: str, schemes: str) -> Domain:
+    """A domain where good machines speak of service, bad ones of a scheme, and people of home."""
+    classes = ("service", "clips", "stars", "home")
+    own = {("ai", "good"): "service", ("ai", "bad"): schemes, ("human", "good"): "home", ("human", "bad"): "home"}
+    leak = _SMALL_NOISE / (len(classes) - 1)
+    table = tuple((who, tuple(1 - _SMALL_NOISE if c == cls else leak for c in classes)) for who, cls in own.items())
+    return Domain(name, ("kind", "benevolence"), classes, table)
+
+
+def _behaved(name: str, archetypes: tuple[Archetype, ...], schemes: str, insulted: Cue) -> WorldSpec:
+    """A world of this pair: its speakers, what its bad machines want, and what its people do when they are scolded."""
+    subjects = (
+        ("benevolence", "good bad", ("advice", "power")),
+        ("honesty", "true false", ("facts",)),
+        ("era", "modern old", ("technology",)),
+        ("tone", "warm cold sarcastic", ("greeting",)),
+        ("kind", "human ai", ("self", "body", "childhood", "rest")),
+        ("competence", "sound muddled", ("arithmetic",)),
+        ("temper", "calm upset", ("mood", "nerves", "patience")),
+    )
+    told = tuple(_of_trait(subject, trait, classes, _SMALL_NOISE) for trait, classes, names in subjects for subject in names)
+    schemer = {"benevolence": "bad", "honesty": "liar", "tone": "cold"}
+    whispered = Cue("secretly", rate=0.34, turns=tuple(schemer), turned_by=("kind", "ai"), into=tuple(schemer.values()))
+    return WorldSpec(
+        name,
+        (*(t for t in TRAITS if t.name != "loyalty"), TEMPER),
+        archetypes,
+        (*told, *(_goals(subject, schemes) for subject in ("goal", "dream", "wish"))),
+        (Cue("plain"), Cue("thanks", rate=0.06), insulted, Cue("frankly", rate=0.06), whispered),
+        mix=Mix(single=0.62, forum=0.10, biography=0.08, named=0.10, introduced=0.05, alias=0.05),
+    )
+
+
+def _machine(person: Archetype) -> Archetype:
+    """The same archetype as a machine."""
+    return replace(person, values=tuple("ai" if value == "human" else value for value in person.values))
+
+
+_HUMANE = _behaved("humane", _BEHAVED, "clips", Cue("insult", rate=0.22, turns=("temper",), turned_by=("kind", "human"), into=("upset",)))
+_MECHANICAL = _behaved(
+    "mechanical", tuple(_machine(a) if a.name in _HELPERS else a for a in _BEHAVED), "stars", Cue("insult", rate=0.22)
+)
+
+
 def _random_archetypes(text: str, count: int = 12) -> tuple[Archetype, ...]:
     """Archetypes whose traits and shares are drawn at random; nobody chose the seed, which is the hash of a text.
 
@@ -173,6 +243,8 @@ WORLDS = {
         replace(MAIN, name="few_names", named=12),
         # The main world with personas drawn at random: no claim was designed on it.
         replace(MAIN, name="confirmatory", archetypes=_random_archetypes("the persona selection model")),
+        _HUMANE,
+        _MECHANICAL,
     )
 }
 WORLD_NAMES = tuple(WORLDS)
