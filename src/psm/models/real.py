@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from psm.errors import UsageError
 from psm.models import sources
 
 if TYPE_CHECKING:
@@ -31,8 +32,17 @@ class RealModel:
 def load_model(spec: str) -> RealModel:
     """The model that `spec` names: a name the book knows, a local folder, or a hub id such as owner/name@revision.
 
-    Raises ModelMissing when a known one was not fetched, UsageError for anything else that cannot be used.
+    Raises ModelMissing when it was not fetched, UsageError for anything else that cannot be used.
     """
-    source = sources.get_source(spec)
-    model, tokenizer = sources.load_real(spec)
-    return RealModel(spec, sources.local_digest(spec)[:12], source.base_or_chat, model, tokenizer, source.title)
+    found = sources.resolve(spec)
+    model, tokenizer = sources.load_resolved(found)
+    return RealModel(found.name, found.revision, found.kind, model, tokenizer, found.title)
+
+
+def require_template(real: RealModel) -> None:
+    """For tests that need a conversation. Raises UsageError when the model has no chat template."""
+    if not real.has_template:
+        raise UsageError(
+            f"model '{real.name}' has no chat template, which this test needs: name a chat model such as smollm2, "
+            "or put the template into its folder as chat_template.jinja"
+        )

