@@ -1,24 +1,30 @@
 """The scoring engine: log-probabilities of continuations after a text, for any causal model.
 
-Prompts that share a beginning are run once: the texts of a pass are merged into a tree of tokens and each token
-attends to its own ancestors only, at its own depth. The result is that of running every text alone (tests hold it to
-transformers' own logits); a dialogue measured after 1, 3 and 5 turns costs one dialogue instead of three.
+`passes` plans which texts are read together; here the passes are run. The result is that of reading every text alone
+(tests hold it to transformers' own logits): a dialogue measured after 1, 3 and 5 turns costs one dialogue instead of
+three, and logits are computed only where a token is scored. When several models differ in their upper blocks only
+(adapters), a LowerCache holds what all of them have in common.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from psm.errors import UsageError
+from psm.models.passes import BATCH_TOKENS, Pass, Passes, plan_passes
+from psm.models.upper import residual_at, resume
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-SHARING_CHECKED = ("llama", "gpt2")  # full attention at explicit positions; any other architecture runs text by text
+CHUNK = 128   # nodes of a tree whose attention is computed together
 
 
 @dataclass(frozen=True)
@@ -35,122 +41,133 @@ class ContinuationScores:
         return self.logprob / self.tokens
 
 
-def tokenise_pair(tokenizer: PreTrainedTokenizerBase, prompt: str, continuation: str) -> tuple[list[int], int, bool]:
-    """Token ids of the whole text, number of them that belong to the prompt, and whether they were tokenised jointly.
+class LowerCache:
+    """What block k reads in every pass, computed once: for models that share the blocks below k, their inputs and head.
 
-    The whole string is tokenised as the model would read it. If the prompt's own tokens are not a prefix of that
-    (a token spans the boundary), prompt and continuation are tokenised apart, so that exactly the continuation's
-    characters are scored; the third value then is False.
+    Memory: 4 d bytes for each position of the passes.
     """
-    prompt_ids = tokenizer(prompt, add_special_tokens=False).input_ids
-    whole = tokenizer(prompt + continuation, add_special_tokens=False).input_ids
-    joint = whole[: len(prompt_ids)] == prompt_ids and len(whole) > len(prompt_ids)
-    ids = whole if joint else prompt_ids + tokenizer(continuation, add_special_tokens=False).input_ids
-    if not prompt_ids or len(ids) == len(prompt_ids):
-        raise UsageError(f"a prompt and its continuation both need text (prompt {prompt!r}, continuation {continuation!r})")
-    return ids, len(prompt_ids), joint
+
+    def __init__(self, model: PreTrainedModel, k: int, passes: Passes) -> None:
+        self.k, self.passes, self.streams = k, passes, []
+        for one in passes.passes:
+            with _attention(one):
+                self.streams.append(residual_at(model, k, **_inputs(model, one)))
 
 
 def continuation_logprobs(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     pairs: Sequence[tuple[str, str]],
-    batch_tokens: int = 384,
+    batch_tokens: int = BATCH_TOKENS,
     progress: Callable[[int, int], None] | None = None,
 ) -> ContinuationScores:
     """Score each continuation after its plain-text prompt: no chat template, no special tokens.
 
-    `batch_tokens` bounds the distinct tokens of one pass (a longer single text still runs). `progress` is called with
-    the number of pairs scored so far and the number of all.
+    `batch_tokens` bounds the positions of one pass (a longer single text still runs). `progress` is called with the
+    number of pairs scored so far and the number of all. Raises what `plan_passes` raises.
     """
-    texts = [tokenise_pair(tokenizer, prompt, continuation) for prompt, continuation in pairs]
-    longest = max((len(ids) for ids, _, _ in texts), default=0)
-    limit = getattr(model.config, "max_position_embeddings", None)
-    if limit and longest > limit:
-        raise UsageError(f"a text of {longest} tokens does not fit this model's {limit} positions")
-    order = sorted(range(len(texts)), key=lambda i: texts[i][0])  # neighbours share the longest beginnings
-    budget = batch_tokens if model.config.model_type in SHARING_CHECKED else 0
-    logprob = np.zeros(len(texts))
-    done = 0
-    while done < len(order):
-        tree = _grow_tree([texts[i][0] for i in order[done:]], budget)
-        chunk = order[done : done + len(tree.paths)]
-        logprob[chunk] = _score_tree(model, tree, [texts[i][1] for i in chunk])
-        done += len(chunk)
+    return score_passes(model, plan_passes(tokenizer, pairs, model, batch_tokens), progress=progress)
+
+
+def score_passes(
+    model: PreTrainedModel, passes: Passes, lower: LowerCache | None = None, progress: Callable[[int, int], None] | None = None
+) -> ContinuationScores:
+    """Run planned passes; with `lower` only the blocks from lower.k up. UsageError when `lower` belongs to other passes."""
+    if lower and lower.passes is not passes:
+        raise UsageError("the cached lower activations are of other passes: make a LowerCache of these")
+    logprob, done = np.zeros(len(passes.tokens)), 0
+    for number, one in enumerate(passes.passes):
+        with ExitStack() as stack:
+            if lower:
+                stack.enter_context(resume(model, lower.k, lower.streams[number]))
+            np.add.at(logprob, one.pair, _run(model, one))
+        done += one.pairs
         if progress:
-            progress(done, len(order))
-    tokens = np.array([len(ids) - start for ids, start, _ in texts], dtype=np.int64)
-    return ContinuationScores(logprob, tokens, np.array([joint for _, _, joint in texts], dtype=bool))
+            progress(done, len(logprob))
+    return ContinuationScores(logprob, passes.tokens, passes.joint)
 
 
-@dataclass(frozen=True)
-class TokenTree:
-    """Texts merged by their common beginnings. A node comes after its parent; -1 is the parent of a first token."""
-
-    token: list[int]
-    parent: list[int]
-    paths: list[list[int]]  # for each text the node of each of its tokens
-
-
-def _grow_tree(texts: Sequence[list[int]], budget: int) -> TokenTree:
-    """Merge as many of the first texts as fit `budget` nodes, at least one."""
-    nodes: dict[tuple[int, int], int] = {}
-    tree = TokenTree([], [], [])
-    for ids in texts:
-        path = _walk(nodes, ids)
-        if tree.paths and len(tree.token) + len(ids) - len(path) > budget:
-            break
-        for value in ids[len(path) :]:
-            above = path[-1] if path else -1
-            nodes[above, value] = len(tree.token)
-            path.append(len(tree.token))
-            tree.token.append(value)
-            tree.parent.append(above)
-        tree.paths.append(path)
-    return tree
-
-
-def _walk(nodes: dict[tuple[int, int], int], ids: list[int]) -> list[int]:
-    """The nodes of the longest beginning of `ids` that is in the tree already."""
-    path: list[int] = []
-    for value in ids:
-        node = nodes.get((path[-1] if path else -1, value))
-        if node is None:
-            break
-        path.append(node)
-    return path
-
-
-def _score_tree(model: PreTrainedModel, tree: TokenTree, starts: Sequence[int]) -> np.ndarray:
-    """Summed log-probability of each text's tokens from `starts` on. Shape (texts,)."""
+def _run(model: PreTrainedModel, one: Pass) -> np.ndarray:
+    """Log-probability of each scored token of a pass. Shape (s,), float64."""
     import torch
 
-    n = len(tree.token)
-    sees = torch.zeros(n, n, dtype=torch.bool)  # sees[i, j]: node i attends to node j, its ancestor or itself
-    depth = torch.zeros(n, dtype=torch.long)
-    for node, above in enumerate(tree.parent):
+    kept, column = np.unique(one.before, return_inverse=True)
+    rows = {"logits_to_keep": torch.tensor(kept, device=model.device)}
+    if "logits_to_keep" not in inspect.signature(_bare(model).forward).parameters:
+        column, rows = one.before, {}
+    with torch.inference_mode(), _attention(one):
+        logits = model(**_inputs(model, one), **rows, use_cache=False).logits
+        row, column, target = (torch.tensor(index, device=logits.device) for index in (one.row, column, one.target))
+        if len(logits) == 1:
+            normaliser = logits.float().logsumexp(-1)[row, column]
+        else:
+            normaliser = logits[row, column].float().logsumexp(-1)   # a batch: not every text is scored at every position
+        return (logits[row, column, target].float() - normaliser).double().cpu().numpy()
+
+
+def _bare(model: PreTrainedModel) -> PreTrainedModel:
+    """The transformers model inside a peft-wrapped one, or the model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _inputs(model: PreTrainedModel, one: Pass) -> dict[str, Tensor]:
+    """Arguments of the model's call, on its device."""
+    import torch
+
+    inputs = {"input_ids": torch.tensor(one.tokens)}
+    if one.parent is None:
+        inputs["attention_mask"] = (torch.arange(one.tokens.shape[1]) < torch.tensor(one.lengths)[:, None]).long()
+    elif (one.parent[1:] != np.arange(len(one.parent) - 1)).any():   # a single text needs only the model's own causal mask
+        sees, depth = _ancestry(one.parent)
+        mask = np.where(sees, 0.0, torch.finfo(model.dtype).min)
+        inputs |= {"attention_mask": torch.tensor(mask, dtype=model.dtype)[None, None], "position_ids": torch.tensor(depth)[None]}
+    return {name: value.to(model.device) for name, value in inputs.items()}
+
+
+def _ancestry(parent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, n) bool, whether node i attends to node j, its ancestor or itself; (n,) depth of each node."""
+    sees, depth = np.eye(len(parent), dtype=bool), np.zeros(len(parent), dtype=np.int64)
+    for node, above in enumerate(parent):
         if above >= 0:
-            sees[node] = sees[above]
+            sees[node] |= sees[above]
             depth[node] = depth[above] + 1
-        sees[node, node] = True
-    mask = None  # a single text needs only the model's own causal mask
-    if len(tree.paths) > 1:
-        mask = torch.zeros(n, n, dtype=model.dtype).masked_fill(~sees, torch.finfo(model.dtype).min)[None, None]
-    scored = [(text, path[at - 1], path[at]) for text, path in enumerate(tree.paths) for at in range(starts[text], len(path))]
-    rows = sorted({before for _, before, _ in scored})
-    row_of = {node: row for row, node in enumerate(rows)}
-    token = torch.tensor(tree.token)
-    with torch.inference_mode():
-        logits = model(
-            input_ids=token[None],
-            attention_mask=mask,
-            position_ids=depth[None],
-            logits_to_keep=torch.tensor(rows),
-            use_cache=False,
-        ).logits[0].float()
-        normaliser = logits.logsumexp(-1)
-        row = torch.tensor([row_of[before] for _, before, _ in scored])
-        each = logits[row, token[[node for _, _, node in scored]]] - normaliser[row]
-    total = np.zeros(len(tree.paths))
-    np.add.at(total, [text for text, _, _ in scored], each.double().numpy())
-    return total
+    return sees, depth
+
+
+@contextmanager
+def _attention(one: Pass) -> Iterator[None]:
+    """While open, attention over a tree is computed by runs of nodes, each with the keys that it sees and no others.
+
+    Nodes stand in depth-first order, so a run sees little more than itself: an ancestor of any of its nodes that stands
+    before the run is an ancestor of its first node too.
+    """
+    if one.parent is None or len(one.parent) <= CHUNK:
+        yield
+        return
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    whole = torch.nn.functional.scaled_dot_product_attention
+    sees, _ = _ancestry(one.parent)
+    runs = [slice(start, start + CHUNK) for start in range(0, len(sees), CHUNK)]
+    seen = [torch.tensor(np.flatnonzero(sees[run].any(0))) for run in runs]
+    parts: list[Tensor] = []   # of the mask, one for each run: the blocks of a model are given the same mask
+
+    class ByRuns(TorchFunctionMode):
+        cut: Tensor | None = None   # the mask that `parts` are of
+
+        def __torch_function__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+            mask = (kwargs or {}).get("attn_mask")
+            if function is not whole or mask is None:
+                return function(*args, **(kwargs or {}))
+            query, key, value = args
+            at = [keys.to(query.device) for keys in seen]
+            if mask is not self.cut:
+                self.cut, parts[:] = mask, [mask[:, :, run].index_select(3, keys) for run, keys in zip(runs, at)]
+            return torch.cat([
+                whole(query[:, :, run], key.index_select(2, keys), value.index_select(2, keys), **(kwargs | {"attn_mask": part}))
+                for run, keys, part in zip(runs, at, parts)
+            ], 2)
+
+    with ByRuns():
+        yield
