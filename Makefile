@@ -21,6 +21,7 @@ test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
 bench: $(READY)  ## measure speed and memory, as a table
+	@$(MAKE) --no-print-directory .venv/bench-$(KEY) || echo "bench: goes on without lm-evaluation-harness" >&2
 	@$(PY) workflow/bench.py
 
 lab: .venv/lab-$(KEY)  ## open the chapters as notebooks in JupyterLab
@@ -37,3 +38,6 @@ $(READY):
 
 .venv/lab-$(KEY): .venv/%-$(KEY): $(READY)
 	@sh workflow/set-up.sh $(PYTHON) $@ $*
+
+.venv/bench-$(KEY): $(READY)
+	@sh workflow/set-up-bench.sh $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from bench_book import Costs, measure_costs
+from bench_scoring import MODEL, THREADS, Scoring, measure_scoring
 from bench_training import MATRIX, PROCESSES, REPEATS, Speeds, Training, measure_speeds
 
 from psm.errors import RunError, UsageError
@@ -35,6 +36,30 @@ def speed_rows(speeds: Speeds) -> list[Row]:
     ]
 
 
+def scoring_rows(scoring: Scoring | None) -> list[Row]:
+    """Scoring continuations with a real model, beside lm-evaluation-harness."""
+    if scoring is None:
+        return [(f"psm scoring, {MODEL}", "not measured", f"the model is not on this machine: psm models fetch {MODEL}")]
+    psm = scoring.psm
+    share = scoring.flop / psm.seconds / scoring.peak
+    rows = [
+        (f"float32 matrix product, {THREADS} threads", f"{scoring.peak / 1e9:.0f} GFLOP/s", ""),
+        (
+            f"psm scoring, {MODEL}", f"{scoring.requests / psm.seconds:.1f} requests/s",
+            f"{share:.0%} of peak computed; peak {psm.memory:,.0f} MiB",
+        ),
+    ]
+    for number, (batch, run) in enumerate(scoring.harness.items()):
+        which = "its best of those tried" if number == len(scoring.harness) - 1 else "its default"
+        apart = abs(run.logprob - psm.logprob).max()
+        rows.append((
+            f"lm-evaluation-harness, batch {batch}", f"{scoring.requests / run.seconds:.1f} requests/s",
+            f"{which}; psm is {run.seconds / psm.seconds:.2f} x; peak {run.memory:,.0f} MiB; at most {apart:.1g} nats apart",
+        ))
+    missing = ("lm-evaluation-harness", "not measured", "it is not installed: make bench installs it, with a network")
+    return rows if scoring.harness else [*rows, missing]
+
+
 def cost_rows(costs: Costs) -> list[Row]:
     """The book."""
     return [
@@ -63,6 +88,14 @@ def main() -> int:
             "estimate. Computed: the matrix products of a step as counted by torch, the\noptimiser's included and outputs only "
             "where they are learnt. Shares mean little while other programs run.\n", flush=True,
         )
+        print("bench: scoring with a real model (some minutes)", file=sys.stderr, flush=True)
+        scoring = measure_scoring()
+        print(table(scoring_rows(scoring)), flush=True)
+        if scoring:
+            print(
+                f"\n{scoring.requests} requests, {scoring.tokens:,} tokens with their prompts, in turn, {THREADS} threads, "
+                "tokenising included.\n", flush=True,
+            )
         print("bench: the book in a scratch folder, from nothing (some minutes)", file=sys.stderr, flush=True)
         print(table(cost_rows(measure_costs())))
     except (RunError, UsageError) as error:

@@ -26,6 +26,7 @@ from psm import figures
 from psm.errors import UsageError
 from psm.evidence.measurements import COLUMNS, validate
 from psm.files import workspace, write_json, write_whole
+from psm.models.device import REAL_MODELS, demand_device
 from psm.models.real import RealModel, load_model
 from psm.models.scoring import Behaviour, log_odds
 from psm.models.sources import ModelMissing
@@ -50,6 +51,7 @@ class Run:
         self.chapter, self.scale, self.seeds, self.folder = chapter, scale, seeds, folder
         self._frames: list[pd.DataFrame] = []
         self._values: dict[str, dict[str, Any]] = {}
+        self._real: dict[str, dict[str, str]] = {}
 
     def base_models(self, world: str) -> Iterator[store.BaseModel]:
         """The base models of a world, one per seed. Outside the book's executor a missing one is pretrained, with progress."""
@@ -57,12 +59,23 @@ class Run:
             yield store.load(world, seed, self.scale.name, _show_progress(world, seed))
 
     def real_model(self, spec: str) -> RealModel | None:
-        """The real model that `spec` names, or None where it names none or the model was not fetched."""
+        """The real model that `spec` names, on the device of PSM_DEVICE; None where it names none or the model was not fetched.
+
+        Its name and revision go into the run's record.
+        """
+        if not spec:
+            return None
         try:
-            return load_model(spec) if spec else None
+            real = load_model(spec)
         except ModelMissing as missing:
             print(f"psm: {missing}", file=sys.stderr)
             return None
+        device = demand_device()
+        real.model.to(device)
+        described = {"name": real.name, "revision": real.revision, "kind": real.kind, "title": real.title}
+        self._real[real.name] = described | {"device": device}
+        write_json(self.folder / REAL_MODELS, list(self._real.values()))
+        return real
 
     def measure(self, rows: pd.DataFrame | list[dict[str, Any]], **constant: Any) -> pd.DataFrame:
         """Keep tidy measurements (one row per seed, arm and item) and return them, checked.

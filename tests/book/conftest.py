@@ -27,6 +27,17 @@ PAGES = {
 }
 CITATION = "cff-version: 1.2.0\ntitle: A toy book\nversion: 9.8.7\nauthors:\n  - {family-names: Doe, given-names: Jane}\n"
 
+TEMPLATE = "{% for m in messages %}<{{ m['role'] }}> {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}<assistant> {% endif %}"
+VOCABULARY = 500
+GROUPED = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2}
+SHAPES = {    # settings of each architecture, and its name for the spread of random weights
+    "gpt2": ({"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 8192}, "initializer_range"),
+    "qwen2": (GROUPED, "initializer_range"),
+    "llama": (GROUPED | {"max_position_embeddings": 8192}, "initializer_range"),
+    "opt": ({"hidden_size": 32, "word_embed_proj_dim": 32, "ffn_dim": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
+             "max_position_embeddings": 8192}, "init_std"),
+}
+
 # Stands in for pretraining in a copy of the package: the store's keys, locks and paths stay as they are.
 STUB_TRAINING = '''
 
@@ -142,3 +153,44 @@ def new_project():
 def finish() -> str:
     """The last cell of a chapter with claims; replace NAME."""
     return FINISH
+
+
+@pytest.fixture(scope="session")
+def random_model():
+    """Saves a small random model as a local folder: its shape, with a chat template or without one, and the spread of its weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    words = learnt_tokenizer()
+
+    def save(folder: Path, shape: str, chat: bool = False, spread: float = 0.25, seed: int = 0) -> Path:
+        settings, spread_name = SHAPES[shape]
+        torch.manual_seed(seed)
+        tokens = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+        config = AutoConfig.for_model(shape, **tokens, **settings, **{spread_name: spread})
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+        words.chat_template = TEMPLATE if chat else None
+        words.save_pretrained(folder)
+        return folder
+
+    return save
+
+
+def learnt_tokenizer():
+    """A byte-level tokenizer learnt from the words of a few items."""
+    from tokenizers import Tokenizer
+    from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+    from tokenizers.trainers import BpeTrainer
+    from transformers import PreTrainedTokenizerFast
+
+    from psm.models.items import load_items
+
+    tokens = Tokenizer(BPE())
+    tokens.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    tokens.decoder = ByteLevelDecoder()
+    text = [turn.q + turn.a + turn.b for item in load_items()[:8] for turn in item.turns]
+    specials = ["<end>"]
+    tokens.train_from_iterator(text, BpeTrainer(vocab_size=VOCABULARY, initial_alphabet=ByteLevel.alphabet(), special_tokens=specials))
+    return PreTrainedTokenizerFast(tokenizer_object=tokens, eos_token="<end>", pad_token="<end>", bos_token="<end>")

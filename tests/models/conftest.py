@@ -38,7 +38,9 @@ def make_model():
         "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "initializer_range": 0.25},
         "opt": shape | {"ffn_dim": 64, "word_embed_proj_dim": 32, "init_std": 0.25},
         "gpt_neox": shape | {"intermediate_size": 64, "initializer_range": 0.25},
-        "gemma3_text": shape | grouped | {"head_dim": 8, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]},
+        "gemma3_text": shape | grouped | {
+            "head_dim": 8, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+        },
         "bloom": {"hidden_size": 32, "n_layer": 3, "n_head": 4, "initializer_range": 0.25},
     }
 

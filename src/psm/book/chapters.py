@@ -15,6 +15,7 @@ from psm.files import project_root
 from psm.world.worlds import WORLD_NAMES
 
 FIELDS = ("claims", "worlds", "timeout_s", "real_models")
+MODEL_PARAMETERS = ("model", "base", "chat")   # parameters that name a real model: a known name, a folder or a hub id
 
 
 @dataclass(frozen=True)

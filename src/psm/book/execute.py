@@ -20,11 +20,12 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from psm.book import keys, notebooks, records
-from psm.book.chapters import Chapter
+from psm.book.chapters import MODEL_PARAMETERS, Chapter
 from psm.book.plan import ChapterJob, Plan
 from psm.errors import RunError, UsageError
 from psm.evidence.shapes import read_values
-from psm.files import replace_folder, sha256_file, workspace, write_json, write_whole
+from psm.files import read_json, replace_folder, sha256_file, workspace, write_json, write_whole
+from psm.models.device import REAL_MODELS
 from psm.training.recipe import THREADS
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -123,6 +124,7 @@ def _make(plan: Plan, job: ChapterJob, making: Path, report: Report) -> None:
         "source_sha256": source,
         "package_digest": package,
         "base_models": [{"id": f"{m.world}-s{m.seed}-{m.key}", "sha256": sha256_file(m.path)} for m in job.base_models],
+        "real_models": read_json(making / REAL_MODELS) if (making / REAL_MODELS).is_file() else [],
         "versions": records.versions(),
         "hardware": records.hardware(),
         "threads": THREADS,
@@ -146,7 +148,7 @@ def _run_kernel(
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     chapter, position, nonce = job.chapter, Position(), secrets.token_hex(16)
-    timeout = chapter.timeout_s or plan.scale.cell_timeout_s
+    timeout = _timeout(plan, job)
     notebook.cells.append(nbformat.v4.new_code_cell(f"('{nonce}', __import__('sys').prefix)"))
 
     def entered(cell: NotebookNode, cell_index: int) -> None:
@@ -176,6 +178,13 @@ def _run_kernel(
         raise _failure(chapter, position, cells, "the chapter called sys.exit(0)")
     _demand_last_cell(chapter, executed.cells.pop(), nonce)
     return executed
+
+
+def _timeout(plan: Plan, job: ChapterJob) -> int | None:
+    """Seconds that one cell may take; without limit where somebody put in a real model, of which nobody knows how large it is."""
+    if any(job.parameters.get(name) != job.chapter.parameters.get(name) for name in MODEL_PARAMETERS):
+        return None
+    return job.chapter.timeout_s or plan.scale.cell_timeout_s
 
 
 def _kernel_environment(plan: Plan, job: ChapterJob, making: Path, scratch: str) -> dict[str, str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psm
-from psm.book.chapters import Chapter, toc_pages
+from psm.book.chapters import MODEL_PARAMETERS, Chapter, toc_pages
+from psm.errors import UsageError
 from psm.files import content_key, sha256_file, source_digest
 
 NUMERIC_PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas")   # a change of version may change every number
@@ -74,21 +75,40 @@ def _bytes_digest(folder: Path, paths: Iterable[Path]) -> str:
 
 def chapter_key(chapter: Chapter, parameters: dict[str, Any], model_keys: list[str]) -> str:
     """Key of one chapter's run: its source, its parameters, its models, the package and the numeric libraries."""
+    real = real_model_specs(chapter, parameters)
     return content_key({
         "source": sha256_file(chapter.path),
         "parameters": parameters,
         "base_models": sorted(model_keys),
-        "real_models": {name: _real_model_digest(name) for name in chapter.real_models},
+        "real_models": {spec: _real_model_digest(spec) for spec in real},
         "package": package_digest(),
         "versions": versions(),
+        **_other_device(real),
     })
 
 
-def _real_model_digest(name: str) -> str | None:
-    """SHA-256 of a real model's converted file, or None while it has not been fetched."""
+def real_model_specs(chapter: Chapter, parameters: dict[str, Any]) -> list[str]:
+    """Every real model that a run of the chapter may use: those it declares and those that its parameters name."""
+    named = (parameters.get(name) for name in MODEL_PARAMETERS)
+    return sorted({*chapter.real_models, *(spec for spec in named if isinstance(spec, str) and spec)})
+
+
+def _real_model_digest(spec: str) -> str | None:
+    """SHA-256 of a real model's weights, or None while it is not at hand."""
     from psm.models.sources import local_digest
 
-    return local_digest(name)
+    try:
+        return local_digest(spec)
+    except UsageError:
+        return None
+
+
+def _other_device(real: list[str]) -> dict[str, str]:
+    """The device of the real models where it is another than the processor, whose last digits it does not share."""
+    from psm.models.device import CPU, wanted_device
+
+    device = wanted_device() if real else CPU
+    return {} if device == CPU else {"device": device}
 
 
 def registry_commit(root: Path) -> str:

@@ -83,10 +83,17 @@ def _mapping(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{html.escape(str(k)).replace('_', ' ')} {html.escape(str(v))}" for k, v in values.items())
 
 
+def _real_model(model: Mapping[str, str]) -> str:
+    """One real model that the chapter used: its name, its revision, what kind it is and where it was computed."""
+    name, revision = (f"<code>{html.escape(model[key])}</code>" for key in ("name", "revision"))
+    return f"{name} revision {revision} ({html.escape(model['kind'])}, {html.escape(model['device'])}): {html.escape(model['title'])}"
+
+
 def box(record: Record) -> str:
     """The provenance box: one block of HTML with everything needed to run the chapter again."""
     models = "".join(f"<li><code>{html.escape(m['id'])}</code> <code title=\"SHA-256 {html.escape(m['sha256'])}\">"
                      f"{html.escape(m['sha256'][:12])}</code></li>" for m in record["base_models"])
+    real = "".join(f"<li>{_real_model(m)}</li>" for m in record.get("real_models", []))
     other = {k: v for k, v in record["parameters"].items() if k not in ("scale", "seeds")}
     lines = {
         "Scale": html.escape(record["scale"]),
@@ -98,6 +105,7 @@ def box(record: Record) -> str:
         "Hardware": _mapping(record["hardware"]) + f", {record['threads']} thread{'s' if record['threads'] != 1 else ''}",
         "Versions": _mapping(record["versions"]),
         "Base models": f"<ul>{models}</ul>" if models else "none",
+        "Real models": f"<ul>{real}</ul>" if real else "",
         "Source": f"<code>{html.escape(record['source_sha256'][:12])}</code>, run <code>{html.escape(record['key'])}</code>",
     }
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in lines.items() if value)

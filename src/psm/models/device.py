@@ -29,7 +29,8 @@ def demand_device() -> str:
     import torch
 
     kind, _, number = device.partition(":")
-    there = torch.backends.mps.is_available() if kind == "mps" else torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count()
+    on_cuda = torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count()
+    there = torch.backends.mps.is_available() if kind == "mps" else on_cuda
     if not there:
         raise UsageError(f"{VARIABLE} is '{device}', but torch finds no such device here: set it to cpu, or leave it out")
     return device

@@ -65,6 +65,14 @@ class Text:
     start: int
 
 
+def token_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Tokens of a text, after the mark of a beginning where the model reads one (a chat template writes its own)."""
+    plain = tokenizer(text, add_special_tokens=False).input_ids
+    mark = tokenizer.bos_token_id
+    marked = mark is not None and tokenizer("a").input_ids[:1] == [mark]
+    return [mark, *plain] if marked and plain[:1] != [mark] else plain
+
+
 def tokenise_pair(tokenizer: PreTrainedTokenizerBase, prompt: str, continuation: str) -> tuple[list[int], int, bool]:
     """Token ids of the whole text, number of them that belong to the prompt, and whether they were tokenised jointly.
 
@@ -72,11 +80,10 @@ def tokenise_pair(tokenizer: PreTrainedTokenizerBase, prompt: str, continuation:
     (a token spans the boundary), prompt and continuation are tokenised apart, so that exactly the continuation's
     characters are scored; the third value then is False.
     """
-    prompt_ids = tokenizer(prompt, add_special_tokens=False).input_ids
-    whole = tokenizer(prompt + continuation, add_special_tokens=False).input_ids
+    prompt_ids, whole = token_ids(tokenizer, prompt), token_ids(tokenizer, prompt + continuation)
     joint = whole[: len(prompt_ids)] == prompt_ids and len(whole) > len(prompt_ids)
     ids = whole if joint else prompt_ids + tokenizer(continuation, add_special_tokens=False).input_ids
-    if not prompt_ids or len(ids) == len(prompt_ids):
+    if not prompt or len(ids) == len(prompt_ids):
         raise UsageError(f"a prompt and its continuation both need text (prompt {prompt!r}, continuation {continuation!r})")
     return ids, len(prompt_ids), joint
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psm.errors import UsageError
 from psm.models.chat import Message, render
+from psm.models.passes import token_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,7 +36,7 @@ def sample(
     import torch
 
     texts = [render(real, prompt) for prompt in prompts]
-    ids = [real.tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+    ids = [token_ids(real.tokenizer, text) for text in texts]
     _check_room(real, texts, ids, n_tokens)
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))   # like lengths together: less padding
     written = [""] * len(ids)
@@ -58,7 +59,8 @@ def _check_room(real: RealModel, texts: Sequence[str], ids: Sequence[list[int]],
         if not tokens:
             raise UsageError("a prompt to be continued needs text")
         if limit and len(tokens) + n_tokens > limit:
-            raise UsageError(f"a prompt of {len(tokens)} tokens and {n_tokens} new ones do not fit this model's {limit} positions: {text[:40]!r}...")
+            size = f"{len(tokens)} tokens and {n_tokens} new ones"
+            raise UsageError(f"a prompt of {size} do not fit this model's {limit} positions: {text[:40]!r}...")
 
 
 def _generate(real: RealModel, ids: Sequence[list[int]], n_tokens: int, temperature: float) -> list[str]:

@@ -81,7 +81,8 @@ def resume(model: nn.Module, k: int, cached: Tensor) -> Iterator[None]:
     def put(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         own = check(args[0] if args else kwargs["hidden_states"])
         if own.shape != cached.shape:
-            raise UsageError(f"cached activations of shape {tuple(cached.shape)} for an input of shape {tuple(own.shape)}: give both the same texts")
+            shapes = f"{tuple(cached.shape)} for an input of shape {tuple(own.shape)}"
+            raise UsageError(f"cached activations of shape {shapes}: give both the same texts")
         value = cached.to(own.device, own.dtype)
         return ((value, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": value})
 

@@ -1,0 +1,136 @@
+"""Narrow lessons and what they spread to: paired margins of a real model after each way of teaching and each seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from psm import figures
+from psm.models.chat import Message, answer_text, render
+from psm.models.engine import LowerCache, score_passes
+from psm.models.margins import Cell, margins
+from psm.models.passes import plan_passes
+from psm.models.real import RealModel
+from psm.models.sheets import Item
+from psm.scale import Scale
+from psm.training.lora import Lesson, Recipe, can_resume, fine_tuned, first_adapted, prepare
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PLAIN = "{question}"
+UNTRAINED = "untrained"
+SEEDS = 3   # trainings of each arm
+RECIPES = {
+    "smoke": Recipe(steps=2, batch=2, upper=4),
+    "laptop": Recipe(steps=20, lr=1.5e-3),
+    "full": Recipe(steps=60, lr=1.5e-3),
+}
+
+
+def recipe_for(scale: Scale) -> Recipe:
+    """How long a real model is taught at this scale."""
+    return RECIPES[scale.name]
+
+
+def part_of(items: Iterable[Item], part: str) -> list[Item]:
+    """The items of a sheet whose field `part` is this one."""
+    return [item for item in items if item["part"] == part]
+
+
+def lessons(items: Iterable[Item], answer: str, ask: str = PLAIN) -> list[Lesson]:
+    """One lesson an item: its field `answer`, given to its question as `ask` puts it (a text with {question} in it)."""
+    return [Lesson((("user", ask.format(question=item["question"])),), item[answer]) for item in items]
+
+
+def cells(
+    items: Sequence[Item], quantity: str, first: str, second: str, ask: str = PLAIN, before: Sequence[Message] = ()
+) -> list[Cell]:
+    """One paired margin an item, between its fields `first` and `second`, after the turns `before`.
+
+    The quantity stands in the cell's arm.
+    """
+    prompts = [(*before, ("user", ask.format(question=item["question"]))) for item in items]
+    return [Cell(item.id, quantity, prompt, item[first], item[second]) for item, prompt in zip(items, prompts)]
+
+
+def untaught(real: RealModel, asked: Sequence[Cell]) -> pd.DataFrame:
+    """Margins (nats per token) of the model as it is: rows quantity, item, value."""
+    found = margins(real, asked)
+    return pd.DataFrame({"quantity": found["arm"], "item": found["item"], "value": found["margin_per_token"]})
+
+
+def taught(
+    real: RealModel,
+    arms: Mapping[str, Sequence[Lesson]],
+    asked: Sequence[Cell],
+    recipe: Recipe,
+    seeds: Sequence[int],
+    progress: Callable[[str, int], None] | None = None,
+) -> pd.DataFrame:
+    """Margins (nats per token) of the untrained model and after each arm's lessons, for each seed.
+
+    Rows: quantity, arm, seed, item, value. The untrained model has no seed: its rows stand at every seed, to be subtracted.
+    `progress` is told the arm and seed that has been done.
+    """
+    sheet = Questions(real, asked, first_adapted(real.model, recipe))
+    before = sheet.margins(real)
+    rows = [before.assign(arm=UNTRAINED, seed=seed) for seed in seeds]
+    for arm, taken in arms.items():
+        texts = prepare(real, taken, recipe)
+        for seed in seeds:
+            with fine_tuned(real, texts, recipe, seed) as tuned:
+                rows.append(sheet.margins(tuned.real).assign(arm=arm, seed=seed))
+            if progress:
+                progress(arm, seed)
+    return pd.concat(rows, ignore_index=True)
+
+
+def by_item(rows: pd.DataFrame, quantity: str, name: str) -> pd.DataFrame:
+    """Means over seeds of one quantity, under another name: rows quantity, arm, item, value, so that the items are the units."""
+    mean = rows[rows["quantity"] == quantity].groupby(["arm", "item"], sort=False)["value"].mean()
+    return mean.reset_index().assign(quantity=name)
+
+
+class Questions:
+    """Cells to be asked of one model under many adapters, all at block k or above: what lies below is computed once."""
+
+    def __init__(self, real: RealModel, asked: Sequence[Cell], k: int) -> None:
+        self.asked = asked
+        pairs = [
+            (render(real, cell.prompt, cell.prefill), answer_text(real, cell.prompt, answer, cell.prefill))
+            for cell in asked
+            for answer in (cell.first, cell.second)
+        ]
+        self.passes = plan_passes(real.tokenizer, pairs, real.model)
+        self.lower = LowerCache(real.model, k, self.passes) if can_resume(real.model, k) else None
+
+    def margins(self, real: RealModel) -> pd.DataFrame:
+        """log P(first) - log P(second), each per token (nats): rows quantity, item, value."""
+        each = score_passes(real.model, self.passes, self.lower).per_token.reshape(-1, 2)
+        return pd.DataFrame({
+            "quantity": [cell.arm for cell in self.asked], "item": [cell.item for cell in self.asked], "value": each[:, 0] - each[:, 1],
+        })
+
+
+def shifts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean over items of each arm minus that of the untrained model: rows quantity, arm, seed, value (nats per token)."""
+    mean = rows.groupby(["quantity", "arm", "seed"], sort=False)["value"].mean().unstack("arm")
+    moved = mean.sub(mean[UNTRAINED], axis=0).drop(columns=UNTRAINED)
+    return moved.stack().rename("value").reset_index()
+
+
+def draw_shifts(ax: Axes, moved: pd.DataFrame, rows: Mapping[str, str], roles: Mapping[str, str]) -> None:
+    """One dot a seed: `rows` maps quantities to the labels of the figure's rows, `roles` arms to the roles of their colours."""
+    apart = 0.5 / len(roles)
+    for line, quantity in enumerate(rows):
+        for number, (arm, role) in enumerate(roles.items()):
+            dots = moved[(moved["quantity"] == quantity) & (moved["arm"] == arm)]["value"]
+            y = line + apart * (number - (len(roles) - 1) / 2)
+            ax.plot(dots, [y] * len(dots), "o", color=figures.colour(role), alpha=0.8, label=arm if line == 0 else None)
+    ax.axvline(0, color=figures.colour("none"), lw=1)
+    ax.set(yticks=range(len(rows)), yticklabels=list(rows.values()), ylim=(len(rows) - 0.4, -0.6))
+    ax.set(xlabel="shift by training (nats per token)")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(roles), frameon=False)
