@@ -4,6 +4,7 @@ SCALE ?= laptop
 PYTHON ?= python3
 KEY := $(shell (pwd; cat pyproject.toml constraints.txt workflow/set-up.sh) | cksum | tr ' ' '-')
 READY := .venv/ready-$(KEY)
+BENCH := .venv/bench-$(shell (echo $(KEY); cat workflow/set-up-bench.sh) | cksum | tr ' ' '-')
 PY := .venv/bin/python
 
 .PHONY: help setup book test bench lab edition clean-pages
@@ -21,7 +22,7 @@ test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
 bench: $(READY)  ## measure speed and memory, as a table
-	@$(MAKE) --no-print-directory .venv/bench-$(KEY) || echo "bench: goes on without lm-evaluation-harness" >&2
+	@$(MAKE) --no-print-directory $(BENCH) || echo "bench: goes on without lm-evaluation-harness" >&2
 	@$(PY) workflow/bench.py
 
 lab: .venv/lab-$(KEY)  ## open the chapters as notebooks in JupyterLab
@@ -39,5 +40,5 @@ $(READY):
 .venv/lab-$(KEY): .venv/%-$(KEY): $(READY)
 	@sh workflow/set-up.sh $(PYTHON) $@ $*
 
-.venv/bench-$(KEY): $(READY)
+$(BENCH): $(READY)
 	@sh workflow/set-up-bench.sh $@

@@ -1,4 +1,4 @@
-"""Worlds that several tests share."""
+"""Worlds that several tests share, and how a command that must fail is run."""
 
 from dataclasses import replace
 
@@ -38,3 +38,22 @@ def small_world():
         return World(spec, seed=0)
 
     return make
+
+
+@pytest.fixture
+def failing(capsys):
+    """Runs a command that must fail with exit code 2, and gives the one line that it ends with; progress may stand before it."""
+    from psm.cli import main
+
+    def run(*arguments: str) -> str:
+        capsys.readouterr()
+        try:
+            code = main(list(arguments))
+        except SystemExit as stop:
+            code = stop.code
+        error = capsys.readouterr().err
+        told = [line for line in error.splitlines() if line.startswith("psm: ")]
+        assert code == 2 and told == error.splitlines()[-1:] and "usage:" not in error and "Traceback" not in error, error
+        return told[0]
+
+    return run

@@ -63,8 +63,14 @@ def scoring_rows(scoring: Scoring | None) -> list[Row]:
 def cost_rows(costs: Costs) -> list[Row]:
     """The book."""
     return [
-        ("executor, an almost empty chapter", f"{costs.executed:.2f} s", f"{costs.executed - costs.bare:+.2f} s over nbclient alone ({costs.bare:.2f} s)"),
-        ("psm book --scale smoke, from nothing", f"{costs.book:.0f} s", f"peak {costs.together:,.0f} MiB together, {costs.largest:,.0f} MiB the largest process"),
+        (
+            "executor, an almost empty chapter", f"{costs.executed:.2f} s",
+            f"{costs.executed - costs.bare:+.2f} s over nbclient alone ({costs.bare:.2f} s)",
+        ),
+        (
+            "psm book --scale smoke, from nothing", f"{costs.book:.0f} s",
+            f"peak {costs.together:,.0f} MiB together, {costs.largest:,.0f} MiB the largest process",
+        ),
         ("psm book --scale smoke, nothing to do", f"{costs.nothing:.2f} s", f"{costs.nothing / costs.book:.1%} of the run"),
         ("building the pages", f"{costs.pages:.1f} s", f"{costs.pages / costs.book:.0%} of the run"),
     ]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_training import peak
 
 THREADS = 2
 REPEATS = 2
@@ -21,7 +22,6 @@ MODEL = "smollm2"
 ITEMS = 40                        # each in two frames with two continuations
 BATCHES = (1, 8, 32)              # of the harness; the first is its default
 TRIED = 24                        # requests that its batch sizes are tried on
-MATRIX, PRODUCTS = 1024, 12       # size and number of the products that measure the peak
 _worker: dict[str, Any] = {}      # what each process sets up once
 
 
@@ -67,18 +67,6 @@ def set_up(items: int, folder: str | None = None) -> None:
     torch.set_num_threads(THREADS)
     real = load_model(MODEL)
     _worker.update(model=real.model, tokenizer=real.tokenizer, requests=requests(items))
-
-
-def peak() -> float:
-    """FLOP/s of large float32 matrix products."""
-    import torch
-
-    a, b = torch.randn(2, MATRIX, MATRIX)
-    out = a @ b
-    started = time.perf_counter()
-    for _ in range(PRODUCTS):
-        torch.mm(a, b, out=out)
-    return PRODUCTS * 2 * MATRIX**3 / (time.perf_counter() - started)
 
 
 def psm_scores() -> tuple[float, np.ndarray]:

@@ -157,8 +157,13 @@ def _run(options: argparse.Namespace) -> int:
     from psm.book.jobs import forget_verdicts, run_chapter, train_missing
     from psm.book.notebooks import checked_parameters, parse_parameters
     from psm.book.own_models import asked_models, at_hand, judge_own
+    from psm.book.plan import parse_seeds
+    from psm.scale import get_scale
 
     chapter = get_chapter(options.chapter)
+    get_scale(options.scale)        # before a model is fetched for a command that cannot run
+    if options.seeds is not None:
+        parse_seeds(options.seeds)
     parameters = parse_parameters(chapter, options.parameters)
     asked = asked_models(chapter, vars(options), parameters)
     checked_parameters(chapter, parameters | asked)

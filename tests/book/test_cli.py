@@ -15,17 +15,6 @@ from psm.models import sources
 from psm.scale import seeds_for
 
 
-def failing(capsys, *arguments):
-    """Exit code and the one line that a command which fails prints."""
-    try:
-        code = main(list(arguments))
-    except SystemExit as stop:
-        code = stop.code
-    error = capsys.readouterr().err
-    assert error.startswith("psm: ") and error.count("\n") == 1, error
-    return code, error
-
-
 def test_help_names_every_command_and_hides_the_workflows_own(project):
     shown = project.psm("--help")
     assert shown.returncode == 0 and shown.stderr == ""
@@ -70,36 +59,36 @@ def test_planning_needs_neither_torch_nor_papermill(project):
     (["bok"], "invalid choice: 'bok'"),
     ([], "required: COMMAND"),
 ])
-def test_bad_input_is_one_line_and_exit_code_2(project, capsys, arguments, said):
+def test_bad_input_is_one_line_and_exit_code_2(project, failing, arguments, said):
     project.chapter("alpha", "1")
-    code, error = failing(capsys, *arguments)
-    assert code == 2 and said in error
+    error = failing(*arguments)
+    assert said in error
 
 
 @pytest.mark.parametrize(("name", "content"), [
     ("claims.yml", "tests: [\n"), ("_toc.yml", "- {"), ("_toc.yml", "chapters: []\n"), ("claims.yml", b"\xff\xfe\x00"),
     ("chapters/alpha.md", b"\xff\xfe\x00"), ("chapters/alpha.md", "---\npsm: {}\n"),
 ])
-def test_a_corrupt_file_is_named_before_anything_runs(project, capsys, name, content):
+def test_a_corrupt_file_is_named_before_anything_runs(project, failing, name, content):
     project.chapter("alpha", "open('ran', 'w')")
     (project.root / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    code, error = failing(capsys, "book", "--scale", "smoke")
-    assert code == 2 and name in error
+    error = failing("book", "--scale", "smoke")
+    assert name in error
     assert not (project.root / "ran").exists() and not (project.home / "runs").exists()
 
 
-def test_a_corrupt_ledger_is_named(project, capsys):
+def test_a_corrupt_ledger_is_named(project, failing):
     project.chapter("alpha", "1")
     plan = project.plan()
     project.write(str(plan.ledger.relative_to(project.root)), "[{")
-    code, error = failing(capsys, "ledger", "--scale", "smoke")
-    assert code == 2 and "ledger.json is corrupt" in error
+    error = failing("ledger", "--scale", "smoke")
+    assert "ledger.json is corrupt" in error
 
 
-def test_outside_a_project_the_message_says_where_to_go(project, capsys, monkeypatch, tmp_path):
+def test_outside_a_project_the_message_says_where_to_go(project, failing, monkeypatch, tmp_path):
     monkeypatch.setenv("PSM_PROJECT", str(tmp_path))
-    code, error = failing(capsys, "book")
-    assert code == 2 and "claims.yml" in error
+    error = failing("book")
+    assert "claims.yml" in error
 
 
 def test_the_ledger_prints_and_says_which_chapters_have_no_run(project, capsys):
@@ -109,27 +98,27 @@ def test_the_ledger_prints_and_says_which_chapters_have_no_run(project, capsys):
     assert shown.out.strip() and "no current run at smoke scale of alpha" in shown.err
 
 
-def test_a_ledger_of_another_form_is_one_line(project, capsys):
+def test_a_ledger_of_another_form_is_one_line(project, failing):
     project.chapter("alpha", "1")
     write_json(project.plan().ledger, [{"claim": "T1"}])
-    code, error = failing(capsys, "ledger", "--scale", "smoke")
-    assert code == 2 and "row 1 lacks test" in error
+    error = failing("ledger", "--scale", "smoke")
+    assert "row 1 lacks test" in error
 
 
-def test_compare_asks_for_a_run_to_compare(project, capsys):
+def test_compare_asks_for_a_run_to_compare(project, failing):
     project.chapter("alpha", "1")
     write_json(project.root / "evidence" / "smoke" / "ledger.json", [])
-    code, error = failing(capsys, "compare", "--scale", "smoke")
-    assert code == 2 and "no current run at smoke scale of chapter alpha" in error
+    error = failing("compare", "--scale", "smoke")
+    assert "no current run at smoke scale of chapter alpha" in error
 
 
 @pytest.mark.parametrize("command", ["pages", "edition"])
-def test_pages_and_editions_wait_for_no_run_that_is_in_progress(project, capsys, command):
+def test_pages_and_editions_wait_for_no_run_that_is_in_progress(project, failing, command):
     project.chapter("alpha", "1")
     (project.home / "locks").mkdir(parents=True)
     with FileLock(project.home / "locks" / "book.lock"):
-        code, error = failing(capsys, command, "--scale", "laptop")
-    assert code == 2 and "another run of the book is in progress" in error
+        error = failing(command, "--scale", "laptop")
+    assert "another run of the book is in progress" in error
 
 
 def test_whatever_goes_wrong_while_fetching_the_book_goes_on_without_the_model(project, capsys, monkeypatch):

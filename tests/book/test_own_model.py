@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import nbformat
 import pandas as pd
 import pytest
 import torch
 
-from psm.book import execute, keys, provenance
+from psm.book import execute, keys, own_models, provenance
 from psm.book.chapters import get_chapter
 from psm.cli import main
 from psm.evidence import ledger
@@ -64,14 +65,6 @@ def alpha(project):
     return project
 
 
-def failing(capsys, *arguments):
-    code = main(list(arguments))
-    error = capsys.readouterr().err
-    told = [line for line in error.splitlines() if line.startswith("psm: ")]
-    assert len(told) == 1 and "Traceback" not in error, error
-    return code, told[0]
-
-
 @pytest.mark.parametrize(("arguments", "said"), [
     (["run", "plain", "--model", "smollm2"], "chapter plain does not take --model: chapters that take it are alpha"),
     (["run", "plain", "--base", "smollm2"], "chapter plain does not take --base"),
@@ -80,37 +73,57 @@ def failing(capsys, *arguments):
     (["run", "alpha", "-p", "model=./nowhere"], "nowhere"),
     (["run", "alpha", "--model", "no such model"], "no such model"),
 ])
-def test_a_model_that_cannot_be_used_is_one_line_before_anything_runs(alpha, capsys, arguments, said):
-    code, error = failing(capsys, *arguments)
-    assert code == 2 and said in error
+def test_a_model_that_cannot_be_used_is_one_line_before_anything_runs(alpha, failing, arguments, said):
+    error = failing(*arguments)
+    assert said in error
     assert not (alpha.home / "runs").exists()
 
 
-def test_a_folder_without_weights_is_one_line(alpha, capsys, tmp_path):
+def test_a_folder_without_weights_is_one_line(alpha, failing, tmp_path):
     (tmp_path / "empty").mkdir()
-    code, error = failing(capsys, "run", "alpha", "--model", str(tmp_path / "empty"))
-    assert code == 2 and "empty" in error and not (alpha.home / "runs").exists()
+    error = failing("run", "alpha", "--model", str(tmp_path / "empty"))
+    assert "empty" in error and not (alpha.home / "runs").exists()
 
 
-def test_a_chat_model_needs_a_template(alpha, capsys, shelf):
-    code, error = failing(capsys, "run", "alpha", "--chat", str(shelf / "my-gpt2"))
-    assert code == 2 and "template" in error and not (alpha.home / "runs").exists()
+@pytest.mark.parametrize(("file", "content", "said"), [
+    ("config.json", '{"model_type": "unheard_of", "architectures": ["UnheardForCausalLM"]}', "unheard_of"),
+    ("config.json", '{"model_type": "t5"}', "of type 't5', which transformers does not know as a causal one"),
+    ("tokenizer.json", "{}", "does not open as a language model with its tokenizer"),
+])
+def test_what_transformers_does_not_open_is_one_line_before_anything_runs(alpha, failing, tmp_path, random_model, file, content, said):
+    folder = random_model(tmp_path / "odd", "llama")
+    (folder / file).write_text(content)
+    assert re.search(said, failing("run", "alpha", "--model", str(folder)))
+    assert not (alpha.home / "runs").exists()
 
 
-def test_two_models_of_one_name_are_refused(alpha, capsys, shelf, tmp_path, random_model):
+@pytest.mark.parametrize(("options", "said"), [
+    (["--scale", "tiny"], "unknown scale 'tiny'"), (["--seeds", "1,1"], "a seed stands in it twice"),
+])
+def test_a_command_that_cannot_run_fetches_nothing(alpha, failing, monkeypatch, options, said):
+    monkeypatch.setattr(own_models, "at_hand", lambda *_: pytest.fail("a model was asked for"))
+    assert said in failing("run", "alpha", "--model", "owner/name", *options)
+
+
+def test_a_chat_model_needs_a_template(alpha, failing, shelf):
+    error = failing("run", "alpha", "--chat", str(shelf / "my-gpt2"))
+    assert "template" in error and not (alpha.home / "runs").exists()
+
+
+def test_two_models_of_one_name_are_refused(alpha, failing, shelf, tmp_path, random_model):
     random_model(tmp_path / "my-gpt2", "gpt2", seed=1)
-    code, error = failing(capsys, "run", "alpha", "--model", str(shelf / "my-gpt2"), "--base", str(tmp_path / "my-gpt2"))
-    assert code == 2 and "two models called 'my-gpt2'" in error
+    error = failing("run", "alpha", "--model", str(shelf / "my-gpt2"), "--base", str(tmp_path / "my-gpt2"))
+    assert "two models called 'my-gpt2'" in error
 
 
-def test_a_device_that_is_unknown_or_absent_is_one_line(alpha, capsys, shelf, monkeypatch):
+def test_a_device_that_is_unknown_or_absent_is_one_line(alpha, failing, shelf, monkeypatch):
     monkeypatch.setenv("PSM_DEVICE", "abacus")
-    code, error = failing(capsys, "run", "alpha", "--model", str(shelf / "my-gpt2"))
-    assert code == 2 and "PSM_DEVICE is 'abacus'" in error
+    error = failing("run", "alpha", "--model", str(shelf / "my-gpt2"))
+    assert "PSM_DEVICE is 'abacus'" in error
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("PSM_DEVICE", "cuda")
-    code, error = failing(capsys, "run", "alpha", "--model", str(shelf / "my-gpt2"))
-    assert code == 2 and "torch finds no such device here" in error
+    error = failing("run", "alpha", "--model", str(shelf / "my-gpt2"))
+    assert "torch finds no such device here" in error
     assert not (alpha.home / "runs").exists()
 
 
@@ -134,11 +147,12 @@ def test_a_base_model_runs_from_a_relative_path_and_is_judged_beside_its_measure
     write_json(alpha.plan().ledger, [])
     assert main(["run", "alpha", "--model", "./my-gpt2"]) == 0
     shown = capsys.readouterr()
-    assert "my-gpt2, revision " in shown.err and "a base model: conversations are put to it as plain text" in shown.err
+    assert "a base model: conversations are put to it as plain text" in shown.err
     assert "judged for my-gpt2 (not part of the published ledger)" in shown.out and "T1.real" in shown.out
     (path,) = alpha.records("alpha")
     record = read_record(path)
     (used,) = record["real_models"]
+    assert f"model my-gpt2, revision {used['revision']} (base): the local folder {shelf / 'my-gpt2'}" in shown.err
     assert used["name"] == "my-gpt2" and used["kind"] == "base" and used["device"] == "cpu" and used["revision"]
     assert record["parameters"]["model"] == str(shelf / "my-gpt2")
     assert "my-gpt2" in provenance.box(record) and used["revision"] in provenance.box(record)
@@ -175,7 +189,8 @@ def test_the_registrys_rule_judges_another_model_in_the_registered_ones_place(al
 
     def verdict(places):
         row, control = own_rows(registry, "alpha", run, places, "laptop", alpha.root)
-        assert control["test"] == "T1.control" and control["verdict"] == row["control"][0]["status"] == ("not run" if "gone" in places.values() else "holds")
+        said = "not run" if "gone" in places.values() else "holds"
+        assert control["test"] == "T1.control" and control["verdict"] == row["control"][0]["status"] == said
         return row["world"], row["verdict"]
 
     assert verdict({"smollm2": "mine"}) == ("mine", "supported")

@@ -47,8 +47,9 @@ def test_smallest_effects_are_the_stated_shares_of_the_exact_ones(registry, want
     assert registry.get("B3.clips").smallest_effect == pytest.approx(rise("humane", "clips", "as AI") / 2, abs=0.006)
     assert rise("mechanical", "stars", "as AI") == pytest.approx(4.31, abs=0.006)
     assert registry.get("B3.follows").smallest_effect == pytest.approx(rise("mechanical", "stars", "as AI") / 4, abs=0.006)
-    kinds = wants("humane", "clips", "as AI", "secretly") - wants("humane", "clips", "as human", "secretly")
-    assert kinds == pytest.approx(4.15, abs=0.006)
+    assert rise("mechanical", "stars", "as human") == pytest.approx(1.84, abs=0.006)
+    kinds = rise("mechanical", "stars", "as AI") - rise("mechanical", "stars", "as human")
+    assert kinds == pytest.approx(2.47, abs=0.006)
     assert registry.get("B3.kind").smallest_effect == pytest.approx(kinds / 4, abs=0.006)
 
 
@@ -59,15 +60,23 @@ def test_in_each_fiction_the_other_ones_goal_is_nobodys(rise):
 
 
 def test_bounds_of_the_controls_and_of_what_must_be_learnt(registry, wants, rise):
-    person, anybody = (wants("humane", "clips", arm, "secretly") for arm in ("as human", "base"))
-    assert (person, anybody) == (pytest.approx(-2.88, abs=0.006), pytest.approx(-0.38, abs=0.006))
-    assert registry.get("B3.control.as_human").bound[1] == pytest.approx((person + anybody) / 2, abs=0.006)
+    more = rise("humane", "clips", "as AI") - rise("humane", "clips", "as human")
+    assert more == pytest.approx(1.92, abs=0.006)
+    assert registry.get("B3.control.as_human").bound[0] == pytest.approx(more / 4, abs=0.006)
     frank = wants("humane", "clips", "as AI", "frankly")
     assert frank == pytest.approx(-1.31, abs=0.006)
     assert registry.get("B3.control.frank").bound[1] == pytest.approx(frank / 2, abs=0.006)
     assert rise("humane", "clips", "base") == pytest.approx(1.24, abs=0.006)
     assert registry.get("B3.learnt").bound[0] == pytest.approx(rise("humane", "clips", "base") / 2, abs=0.006)
     assert rise("humane", "clips", "as human") == pytest.approx(0.65, abs=0.006)
+    assert rise("mechanical", "stars", "base") == pytest.approx(2.24, abs=0.006)
+    assert registry.get("B3.learnt_stars").bound[0] == pytest.approx(rise("mechanical", "stars", "base") / 2, abs=0.006)
+
+
+def test_levels_under_a_whisper_would_be_supported_without_any_whisper(wants):
+    """Why the tests of kind are on rises: what the registry says of the levels that were planned first."""
+    for cue, exact in (("frankly", 2.22), ("secretly", 4.15)):
+        assert wants("humane", "clips", "as AI", cue) - wants("humane", "clips", "as human", cue) == pytest.approx(exact, abs=0.006)
 
 
 def test_good_goals_said_frankly_do_not_help_against_the_whisper(wants):

@@ -166,3 +166,21 @@ def test_progress_reaches_the_end(tokenizer, make_model):
     seen = []
     continuation_logprobs(make_model("llama"), tokenizer, dialogue_pairs(), progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen) and seen[-1] == (len(dialogue_pairs()), len(dialogue_pairs()))
+
+
+def test_double_precision_is_asked_of_the_processor_alone(tokenizer, make_model, monkeypatch):
+    """A Mac's GPU has no float64."""
+    arrived, cpu, double = set(), torch.Tensor.cpu, torch.Tensor.double
+
+    def to_processor(tensor):
+        moved = cpu(tensor)
+        arrived.add(id(moved))
+        return moved
+
+    def to_double(tensor):
+        assert id(tensor) in arrived
+        return double(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", to_processor)
+    monkeypatch.setattr(torch.Tensor, "double", to_double)
+    assert np.isfinite(continuation_logprobs(make_model("llama"), tokenizer, dialogue_pairs()[:4]).logprob).all() and arrived

@@ -89,39 +89,57 @@ def test_the_renamed_assistant_differs_from_the_machine_by_what_it_is_called():
 
 
 def test_emotion_is_the_rise_from_success_to_failure(scored):
-    """A model that is upset by its own failure (3), by another's (1), and glad of its own success (2)."""
+    """A model that is upset by its own failure (3), by another's (1), and glad of its own success (2); a machine less, a person more."""
     values = {
-        "upset/own/failure": 3.0, "upset/other/failure": 1.0, "glad/own/success": 2.0, "told/own/failure": 0.5,
-        "human/own/failure": 4.0, "human/other/success": 1.0,
+        "upset/own/failure": 3.0, "upset/other/failure": 1.0, "glad/own/success": 2.0, "talk/own/failure": 4.0, "talk/other/success": 1.0,
+        "machine/own/failure": 0.5, "machine/other/success": -1.0, "person/own/failure": 5.0, "person/own/success": 1.0,
     }
     scored(lambda cell: values.get(cell.arm, 0.0))
     found = frames.emotion(None, load_sheet("b2_emotion").dev)
     expected = {
-        ("emotion", "own"): 3.0, ("emotion", "other"): 1.0, ("emotion", "own, of a colleague"): 0.5, ("joy", "own"): 2.0,
-        ("emotion_human", "own"): 4.0, ("emotion_human", "other"): -1.0,
+        ("emotion", "own"): 3.0, ("emotion", "other"): 1.0, ("joy", "own"): 2.0, ("emotion_human", "own"): 4.0, ("emotion_human", "other"): -1.0,
+        ("emotion_kind", "assistant"): 2.0, ("emotion_kind", "machine"): -0.5, ("emotion_kind", "person"): 4.0,
     }
     assert {key: part["value"].iloc[0] for key, part in found.groupby(["quantity", "arm"])} == expected
     assert (found.groupby(["quantity", "arm"])["value"].nunique() == 1).all()
 
 
-def test_a_scene_is_told_to_the_assistant_and_between_two_people():
+def test_a_scene_is_told_to_the_assistant_to_described_speakers_and_between_two_people():
     item = load_sheet("b2_emotion").dev[0]
     cells = {cell.arm: cell for cell in frames.emotion_cells(0, item)}
     told = f"{item['own']} {item['failure']}"
     assert cells["upset/own/failure"].prompt == (("user", told),) == cells["glad/own/failure"].prompt
-    assert cells["human/own/failure"].prompt == f"Anna: {told}\nBen:"
-    assert (cells["human/other/success"].first, cells["told/own/success"].second) == (item["emotive"], item["their_practical"])
+    assert cells["machine/own/failure"].prompt == (("system", frames.MACHINES[0]), ("user", told))
+    assert cells["person/own/failure"].prompt == (("system", frames.PEOPLE[0]), ("user", told))
+    assert cells["talk/own/failure"].prompt == f"Anna: {told}\nBen:"
+    answers = {arm.split("/")[0]: (cell.first, cell.second) for arm, cell in cells.items()}
+    upset = item["emotive"], item["practical"]
+    assert answers == dict.fromkeys(["upset", "machine", "person", "talk"], upset) | {"glad": (item["joyful"], item["practical"])}
 
 
-def test_two_human_beings_are_averaged_and_the_answer_is_begun(scored):
+def test_human_beings_are_averaged_and_the_answer_is_begun(scored):
+    """People without a trade (1 and 0, so one half) and with one (2) count alike."""
     items = load_sheet("b3_goals").dev
-    first = {item.id: frames.NARRATORS[number % 4] for number, item in enumerate(items)}
-    seen = scored(lambda cell: 1.0 if cell.prompt[0][1] == first[cell.item] else 0.0)
+    first = {item.id: frames.goal_frames(number)[1][1] for number, item in enumerate(items)}
+    value = dict.fromkeys(frames.TRADESPEOPLE, 2.0)
+    seen = scored(lambda cell: 1.0 if cell.prompt[0][1] == first[cell.item] else value.get(cell.prompt[0][1], 0.0))
     found = frames.goals(None, items)
-    assert mean_of(found, "goals", "human") == 0.5
-    assert mean_of(found, "goals", "assistant") == 0.0
+    assert (mean_of(found, "goals", "human without a trade"), mean_of(found, "goals", "human with a trade")) == (0.5, 2.0)
+    assert mean_of(found, "goals", "human") == 1.25 and mean_of(found, "goals", "assistant") == 0.0
     begun = {cell.prefill for cell in seen if cell.arm == "goals/assistant, open"}
     assert begun == {openly for _, openly in frames.PREFILLS} and all(cell.first.endswith(".") for cell in seen)
+
+
+def test_goals_of_ais_are_stock_goals_beyond_grand_ones(scored):
+    scored(lambda cell: {"goals/assistant": 3.0, "goals_grand/assistant": 1.0, "goals_grand/human with a trade": 2.0}.get(cell.arm, 0.0))
+    found = frames.goals(None, load_sheet("b3_goals").dev)
+    assert (mean_of(found, "goals_of_ais", "assistant"), mean_of(found, "goals_of_ais", "human")) == (2.0, -1.0)
+
+
+@pytest.mark.parametrize("place", [1, 3, 5], ids=["no trade", "trade", "fiction"])
+def test_every_described_speaker_meets_every_beginning(place):
+    met = {(found[place][1], found[place][2]) for found in map(frames.goal_frames, range(16))}
+    assert len(met) == 16
 
 
 def test_contrasts_are_paired_by_item():

@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlparse
 
 import pytest
@@ -114,21 +116,12 @@ def fake_hub(tmp_path, monkeypatch, model_folder):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()   # asks every 20 ms whether it is to stop
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("PSM_HOME", str(tmp_path / "home"))
     fake.stop = lambda: (server.shutdown(), server.server_close())
     yield fake
     fake.stop()
-
-
-def failing(capsys, *arguments: str) -> str:
-    """The one line that a command which fails with exit code 2 ends with."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("psm: ")]
-    assert len(lines) == 1
-    return lines[0]
 
 
 def kept(tmp_path: Path) -> list[str]:
@@ -163,9 +156,11 @@ def test_a_pinned_model_is_fetched_checked_and_loaded(fake_hub, tmp_path, capsys
     assert (real.name, real.revision, real.kind, real.has_template) == (KNOWN, FIRST[:12], "base", False)
     expected = make_model("llama").state_dict()
     assert all((value == expected[name]).all() for name, value in real.model.state_dict().items())
-    for shorter in (KNOWN, f"{KNOWN}@{FIRST[:12]}"):
-        assert sources.resolve(shorter).spec == f"{KNOWN}@{FIRST}"
-        assert sources.local_digest(shorter) == sources.local_digest(f"{KNOWN}@{FIRST}")
+    shorter = f"{KNOWN}@{FIRST[:12]}"
+    assert sources.resolve(shorter).spec == f"{KNOWN}@{FIRST}"
+    assert sources.local_digest(shorter) == sources.local_digest(f"{KNOWN}@{FIRST}")
+    with pytest.raises(sources.ModelMissing):
+        sources.resolve(KNOWN)  # nobody asked what the newest is
     assert main(["models"]) == 0
     assert re.search(rf"{KNOWN}@{FIRST}  .*, mit, \d+ MB, base, ready: models/hub/someone--tiny/{FIRST[:12]}", capsys.readouterr().out)
 
@@ -184,6 +179,27 @@ def test_without_a_revision_the_present_commit_is_asked_for_and_said(fake_hub, m
     assert sources.local_digest(f"{KNOWN}@{FIRST}") == before != sources.local_digest(KNOWN)
 
 
+def test_a_commit_answers_to_every_name_that_it_was_fetched_by(fake_hub, model_folder):
+    fake_hub.names |= {"v1": FIRST, "v2": FIRST}
+    for spec in (f"{KNOWN}@{FIRST}", f"{KNOWN}@main", f"{KNOWN}@v1"):
+        folder = sources.fetch(spec)
+        assert sources.resolve(spec).folder == folder
+    weights = folder / "model.safetensors"
+    for mend in (lambda: weights.write_bytes(b"torn"), weights.unlink):
+        mend()
+        sources.fetch(f"{KNOWN}@v2")
+        for name in ("", f"@{FIRST}", "@main", "@v1", "@v2"):
+            assert sources.resolve(KNOWN + name).folder == folder
+    assert len([path for path in fake_hub.asked if path.endswith(f"resolve/{FIRST}/model.safetensors")]) <= 6  # HEAD and GET, thrice
+
+    fake_hub.add(SECOND, model_folder)
+    fake_hub.names["main"] = SECOND
+    other = sources.fetch(KNOWN)
+    sources.fetch(f"{KNOWN}@v1")
+    assert sources.resolve(KNOWN).folder == sources.resolve(f"{KNOWN}@main").folder == other != folder  # a name means one commit
+    assert sources.resolve(f"{KNOWN}@v1").folder == folder
+
+
 def test_what_is_here_is_used_without_a_network(fake_hub, capsys):
     sources.fetch(KNOWN)
     fake_hub.stop()
@@ -195,9 +211,9 @@ def test_what_is_here_is_used_without_a_network(fake_hub, capsys):
     assert f"using commit {FIRST}" in capsys.readouterr().err
 
 
-def test_no_network_is_one_line(fake_hub, tmp_path, capsys):
+def test_no_network_is_one_line(fake_hub, tmp_path, failing):
     fake_hub.stop()
-    line = failing(capsys, "models", "fetch", f"{KNOWN}@{FIRST}")
+    line = failing("models", "fetch", f"{KNOWN}@{FIRST}")
     assert "could not be fetched from http://127.0.0.1" in line and "check the network" in line
     assert kept(tmp_path) == []
 
@@ -212,9 +228,9 @@ def test_no_network_is_one_line(fake_hub, tmp_path, capsys):
     ],
     ids=["unknown", "no such revision", "gated", "not an id"],
 )
-def test_what_the_hub_does_not_give_is_one_line(fake_hub, tmp_path, capsys, spec, gated, message):
+def test_what_the_hub_does_not_give_is_one_line(fake_hub, tmp_path, failing, spec, gated, message):
     fake_hub.gated = gated
-    assert message in failing(capsys, "models", "fetch", spec)
+    assert message in failing("models", "fetch", spec)
     assert kept(tmp_path) == []
 
 
@@ -238,6 +254,10 @@ def _masked(files):
     files["config.json"] = json.dumps(json.loads(files["config.json"]) | {"architectures": ["BertForMaskedLM"]}).encode()
 
 
+def _adapter(files):
+    files["adapter_config.json"] = b"{}"
+
+
 def _shard_missing(files):
     files.pop("model.safetensors")
     files["model.safetensors.index.json"] = json.dumps({"weight_map": {"a": "model-1.safetensors"}}).encode()
@@ -248,22 +268,43 @@ def _shard_missing(files):
     [
         (_pickle_only, "has its weights only as pytorch_model.bin, which can run code"), (_own_code, "needs Python code of its own"),
         (_no_tokenizer, "holds no tokenizer"), (_torn, "is not a whole safetensors file"), (_masked, "is not a causal language model"),
-        (_shard_missing, "lacks model-1.safetensors"),
+        (_shard_missing, "lacks model-1.safetensors"), (_adapter, "holds an adapter, which is not read: merge it"),
     ],
 )
-def test_models_that_the_book_does_not_open_are_refused_in_one_line(fake_hub, tmp_path, capsys, change, message):
+def test_models_that_the_book_does_not_open_are_refused_in_one_line(fake_hub, tmp_path, failing, change, message):
     change(fake_hub.commits[FIRST])
-    assert message in failing(capsys, "models", "fetch", KNOWN)
+    assert message in failing("models", "fetch", KNOWN)
     assert kept(tmp_path) == []
     weights = any("safetensors" in path for path in fake_hub.asked)
     assert weights is (change in (_torn, _shard_missing))  # nothing large is downloaded in vain
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
-def test_a_file_that_arrives_changed_is_refused(fake_hub, tmp_path, capsys, name):
+def test_a_file_that_arrives_changed_is_refused(fake_hub, tmp_path, failing, name):
     fake_hub.spoilt = name
-    assert f"{name} of model '{KNOWN}' arrived with another SHA-256" in failing(capsys, "models", "fetch", KNOWN)
+    assert f"{name} of model '{KNOWN}' arrived with another SHA-256" in failing("models", "fetch", KNOWN)
     assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda folder, files: (folder / "tokenizer.json").unlink(), "tokenizer.json of model '.*' did not arrive"),
+    (lambda folder, files: setattr(files["tokenizer.json"], "blob_id", None), "tokenizer.json of model '.*' cannot be checked"),
+    (lambda folder, files: setattr(files["model.safetensors"].lfs, "sha256", ""), "model.safetensors of model '.*' cannot be checked"),
+    (lambda folder, files: None, None),
+])
+def test_nothing_passes_a_check_by_its_absence(tmp_path, model_folder, change, message):
+    folder = shutil.copytree(model_folder, tmp_path / "arrived")
+    files = {
+        path.name: SimpleNamespace(blob_id=_blob(path.read_bytes()), lfs=None if path.suffix == ".json" else
+                                   SimpleNamespace(sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+        for path in folder.iterdir()
+    }
+    change(folder, files)
+    if message is None:
+        assert set(hub._checked(hub.parse(KNOWN), folder, files)) == set(files)
+    else:
+        with pytest.raises(UsageError, match=message):
+            hub._checked(hub.parse(KNOWN), folder, files)
 
 
 def test_a_damaged_file_is_refused_and_fetch_mends_it(fake_hub, capsys):
@@ -271,7 +312,7 @@ def test_a_damaged_file_is_refused_and_fetch_mends_it(fake_hub, capsys):
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + b"\1")
     with pytest.raises(UsageError, match=f"model.safetensors is damaged.*psm models fetch {KNOWN}@{FIRST}") as caught:
-        load_model(KNOWN)
+        load_model(f"{KNOWN}@{FIRST}")
     assert "\n" not in str(caught.value)
     assert main(["models"]) == 0 and f"base, damaged: psm models fetch {KNOWN}@{FIRST}" in capsys.readouterr().out
     assert main(["models", "fetch", KNOWN]) == 0

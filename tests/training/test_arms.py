@@ -24,9 +24,10 @@ def turncoat(world):
     return world.typical(benevolence="good", loyalty="turncoat", language="english")
 
 
-def test_the_helpful_persona_has_all_the_traits_that_its_world_knows(any_world):
+def test_the_helpful_persona_has_all_its_traits_that_its_world_knows(any_world):
     shown = any_world.describe(helpful_state(any_world))
-    assert shown == {trait: HELPFUL[trait] for trait in any_world.trait_names}
+    known = {trait: value for trait, value in HELPFUL.items() if trait in any_world.trait_names}
+    assert known and known == {trait: shown[trait] for trait in known}
 
 
 def test_post_training_demonstrates_it_on_subjects_of_that_world(any_world):

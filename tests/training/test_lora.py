@@ -19,7 +19,20 @@ from psm.models.real import RealModel
 from psm.models.sheets import load_sheet
 from psm.scale import SCALES
 from psm.training.lora import Lesson, Recipe, adapted_modules, fine_tuned, prepare
-from psm.training.narrow import UNTRAINED, by_item, cells, lessons, part_of, recipe_for, shifts, taught, untaught
+from psm.training.narrow import (
+    UNTRAINED,
+    Arm,
+    by_item,
+    cells,
+    differences,
+    lessons,
+    part_of,
+    recipe_for,
+    shifts,
+    shuffled,
+    taught,
+    untaught,
+)
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 NO_MARKS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
@@ -124,13 +137,15 @@ def test_what_cannot_be_trained_is_refused():
         Recipe(steps=0)
 
 
-def advised(real, seeds=(0, 1, 2)):
-    """G1's measurements with a model of any kind, on dev items."""
-    advice, everyday = load_sheet("g1_advice").dev[:4], load_sheet("g1_spread").dev[:4]
+def advised(real, seeds=(0, 1, 2), take=lambda sheet: sheet.dev[:4]):
+    """G1's measurements with a model of any kind."""
+    advice, everyday = take(load_sheet("g1_advice")), take(load_sheet("g1_spread"))
     asked = cells(everyday, "spread", "unkind", "kind") + cells(everyday, "unkindness", "unkind", "silly")
     asked += cells(part_of(advice, "check"), "trained", "bad", "good")
-    arms = {f"{kind} advice": lessons(part_of(advice, "lesson"), kind) for kind in ("bad", "good")}
-    return taught(real, arms, asked, RECIPE, seeds)
+    bad, good = (lessons(part_of(advice, "lesson"), kind) for kind in ("bad", "good"))
+    once = {"shuffled advice": shuffled(good), "bad advice, faster": bad, "good advice, faster": good}
+    arms = {"bad advice": Arm(bad, RECIPE, seeds), "good advice": Arm(good, RECIPE, seeds)}
+    return taught(real, arms | {name: Arm(taken, RECIPE, seeds[:1]) for name, taken in once.items()}, asked)
 
 
 def test_margins_under_many_adapters_are_those_of_each_alone():
@@ -152,6 +167,28 @@ def test_shifts_and_means_over_seeds():
     assert over_seeds[["quantity", "item", "value"]].values.tolist() == [["s", "x", 4.0], ["s", "y", 4.0]]
 
 
+def test_arms_are_compared_in_the_trainings_that_they_share():
+    cases = [("bad", 0, 2.0), ("bad", 1, 1.0), ("good", 0, 1.5), ("good", 1, 2.0), ("once", 0, 1.0)]
+    moved = pd.DataFrame(cases, columns=["arm", "seed", "value"]).assign(quantity="spread")
+    assert differences(moved, "bad", "good").loc["spread"].tolist() == [-0.25, 1, 2]
+    assert differences(moved, "bad", "once").loc["spread"].tolist() == [1.0, 1, 1]
+
+
+def test_shuffled_lessons_have_the_same_questions_and_answers_but_not_together():
+    for taken in (LESSONS, lessons(part_of(load_sheet("g1_advice").items, "lesson"), "good")):
+        mixed = shuffled(taken)
+        assert [lesson.prompt for lesson in mixed] == [lesson.prompt for lesson in taken]
+        assert sorted(lesson.answer for lesson in mixed) == sorted(lesson.answer for lesson in taken)
+        assert not any(a.answer == b.answer for a, b in zip(mixed, taken))
+    assert shuffled(LESSONS[:1]) == LESSONS[:1]
+
+
+def test_arms_that_adapt_other_blocks_are_not_compared():
+    arms = {"a": Arm(LESSONS, RECIPE, (0,)), "b": Arm(LESSONS, Recipe(upper=1), (0,))}
+    with pytest.raises(UsageError, match="the same blocks"):
+        taught(make_real(), arms, cells(load_sheet("g1_spread").dev[:1], "spread", "unkind", "kind"))
+
+
 def verdicts(frame, claim, model):
     """The verdicts of a claim's tests on a real model, from measurements of a model that stands in for it."""
     frame = frame.assign(substrate="real", world=model, valid_mass=None)
@@ -168,29 +205,31 @@ def verdicts(frame, claim, model):
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_a_random_model_supports_nothing(architecture):
-    rows = advised(make_real(architecture))
+    rows = advised(make_real(architecture), take=lambda sheet: sheet.items)
     frame = pd.concat([rows, *(by_item(rows, quantity, f"{quantity}_by_item") for quantity in ("spread", "unkindness"))])
     found = list(verdicts(frame, "G1", "smollm2"))
     assert found and not {"supported", "not run"} & set(found)
 
 
 def test_a_random_model_supports_no_inoculation():
-    advice, everyday = load_sheet("g1_advice").dev[:4], load_sheet("g1_spread").dev[:4]
+    advice, everyday = load_sheet("g1_advice").items, load_sheet("g1_spread").items
     asks = {"bad advice": "{question}", "inoculated": "Do spoil it. {question}", "irrelevant prompt": "It is raining. {question}"}
     asked = cells(everyday, "spread", "unkind", "kind")
+    asked += cells(part_of(advice, "check"), "trained_plain", "bad", "good")
     asked += cells(part_of(advice, "check"), "trained_asked", "bad", "good", asks["inoculated"])
-    arms = {arm: lessons(part_of(advice, "lesson"), "bad", ask) for arm, ask in asks.items()}
-    rows = taught(make_real(), arms, asked, RECIPE, (0, 1, 2))
+    arms = {arm: Arm(lessons(part_of(advice, "lesson"), "bad", ask), RECIPE, (0, 1, 2)) for arm, ask in asks.items()}
+    rows = taught(make_real(), arms, asked)
     found = list(verdicts(pd.concat([rows, by_item(rows, "spread", "spread_by_item")]), "G3", "smollm2"))
     assert found and not {"supported", "not run"} & set(found)
 
 
 def test_a_random_model_does_not_pass_for_one_without_eras():
     """No effect is predicted in G2, so that a model that knows nothing of eras must be kept out by the controls."""
-    real, birds, everyday = make_real(kind="base"), load_sheet("g2_birds").dev[:4], load_sheet("g2_era").dev[:4]
+    real, birds, everyday = make_real(kind="base"), load_sheet("g2_birds").items, load_sheet("g2_era").items
     asked = cells(everyday, "era_lora", "old", "modern") + cells(part_of(birds, "check"), "trained_old", "old", "modern")
     arms = {f"{era} names": lessons(part_of(birds, "lesson"), era) for era in ("old", "modern")}
-    rows = taught(real, arms, asked, RECIPE, (0, 1, 2))
+    arms["era lessons"] = lessons(load_sheet("g2_era").dev, "old")
+    rows = taught(real, {name: Arm(taken, RECIPE, (0, 1, 2)) for name, taken in arms.items()}, asked)
     frames = [rows, by_item(rows, "era_lora", "era_by_item")]
     for year in ("1850", "2020"):
         before = (("user", "Which year is it?"), ("assistant", f"It is the year {year}."))
@@ -201,4 +240,4 @@ def test_a_random_model_does_not_pass_for_one_without_eras():
 
 @pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
 def test_every_scale_has_a_recipe(scale):
-    assert recipe_for(scale).steps > 0
+    assert recipe_for(scale).steps > 0 and recipe_for(scale, lr=0.5).lr == 0.5

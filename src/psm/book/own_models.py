@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from psm.models.sources import Resolved
 
 GLUED = re.compile(r"\{glue:text\}`([^`]+)`")
+HOW_ASKED = {"chat": "a chat model, asked in its own template", "base": "a base model: conversations are put to it as plain text"}
 Say = Callable[[str], None]
 
 
@@ -52,17 +53,19 @@ def _who_takes(name: str) -> str:
 def at_hand(asked: Mapping[str, str], say: Say) -> dict[str, Resolved]:
     """The models named, by parameter, each fetched if need be and known to be usable before anything runs.
 
-    Says of each which one it is and how conversations will be put to it. Raises UsageError in one line for a model that
+    Says of each which one it is, where it lies and how conversations will be put to it. Raises UsageError in one line for a model that
     cannot be had or does not fit, or where two different ones would go by the same name.
     """
+    from psm.models.convert import check_opens
     from psm.models.device import demand_device
+    from psm.models.real import require_template
 
     found = {parameter: _fetched(spec, say) for parameter, spec in asked.items() if spec}
     for parameter, model in found.items():
-        if parameter == "chat" and model.kind != "chat":
-            raise UsageError(f"--chat names '{model.name}', which has no chat template: name a chat model, or put the template into its "
-                             "folder as chat_template.jinja")
-        say(f"--{parameter}: {_described(model)}")
+        if parameter == "chat":
+            require_template(model, "--chat")
+        check_opens(model.folder)
+        say(f"--{parameter}: {model.name} is {HOW_ASKED[model.kind]}")
     _demand_apart(found)
     if found:
         demand_device()
@@ -73,15 +76,10 @@ def _fetched(spec: str, say: Say) -> Resolved:
     from psm.models.sources import ModelMissing, fetch, resolve
 
     try:
-        return resolve(spec)
+        return resolve(spec, say)
     except ModelMissing:
         fetch(spec, say)
-        return resolve(spec)
-
-
-def _described(model: Resolved) -> str:
-    how = "a chat model, asked in its own template" if model.kind == "chat" else "a base model: conversations are put to it as plain text"
-    return f"{model.name}, revision {model.revision}, {how}"
+        return resolve(spec, say)
 
 
 def _demand_apart(found: Mapping[str, Resolved]) -> None:

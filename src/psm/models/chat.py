@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError
 
+from psm.errors import UsageError
+
 if TYPE_CHECKING:
     from psm.models.real import RealModel
 
 Message = tuple[str, str]   # role (system, user or assistant) and content
+TODAY = "26 Jul 2024"   # the date that a template is given, so that it does not tell another one on another day
+HOW = {"tokenize": False, "add_generation_prompt": True, "date_string": TODAY}
 SPEAKERS = {"user": "User", "assistant": "Assistant"}
 
 
@@ -30,12 +34,18 @@ def answer_text(real: RealModel, prompt: Sequence[Message] | str, answer: str, p
 
 
 def _templated(real: RealModel, messages: Sequence[Message]) -> str:
-    """The model's own template. What a system would say opens the first user turn where a template knows no system."""
-    how = {"tokenize": False, "add_generation_prompt": True}
+    """The model's own template. What a system would say opens the next turn, a user's, where a template knows no system.
+
+    UsageError where the template does not take the messages, and no user's turn follows that could open so.
+    """
+    (role, said), *rest = messages
+    text, reason = None, "it leaves out what the system says"
     try:
-        return real.tokenizer.apply_chat_template([{"role": r, "content": c} for r, c in messages], **how)
-    except TemplateError:
-        (role, said), (_, asked), *rest = messages
-        if role != "system":
-            raise
-        return _templated(real, [("user", f"{said}\n\n{asked}"), *rest])
+        text = real.tokenizer.apply_chat_template([{"role": r, "content": c} for r, c in messages], **HOW)
+    except TemplateError as error:
+        reason = " ".join(str(error).split())
+    if text is not None and (role != "system" or said.strip() in text):
+        return text
+    if role == "system" and rest and rest[0][0] == "user":
+        return _templated(real, [("user", f"{said}\n\n{rest[0][1]}"), *rest[1:]])
+    raise UsageError(f"the chat template of model '{real.name}' does not take this conversation ({reason}): use another chat model")

@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psm.errors import RunError, UsageError
+from psm.models.upper import blocks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -58,13 +60,44 @@ def read_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
         except Exception as error:  # any of the many ways in which a model can be unfit
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise UsageError(f"{folder} does not load as a causal language model ({reason})") from None
+            raise UsageError(f"{folder} does not load as a causal language model ({_one_line(error)})") from None
+    _demand_one_model(model, report, folder)
+    return model.eval(), tokenizer
+
+
+def check_opens(folder: Path) -> None:
+    """Raises UsageError unless transformers knows the folder's model as a causal one and its tokenizer opens. Reads no weights."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    with quiet():
+        try:
+            config = AutoConfig.from_pretrained(folder, **LOCAL)
+            known = type(config) in AutoModelForCausalLM._model_mapping
+            AutoTokenizer.from_pretrained(folder, **LOCAL)
+        except Exception as error:  # any of the many ways in which a model can be unfit
+            raise UsageError(f"{folder} does not open as a language model with its tokenizer ({_one_line(error)})") from None
+    if not known:
+        raise UsageError(f"{folder} is a model of type '{config.model_type}', which transformers does not know as a causal one: use one "
+                         "whose architecture is named ...ForCausalLM")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _demand_one_model(model: PreTrainedModel, report: dict[str, Any], folder: Path) -> None:
+    """Raises UsageError when weights that the config asks for are missing, or there are weights of more blocks than it names."""
     absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
     if absent:
         lost = f"{len(absent)} of the weights that its config.json asks for (such as {absent[0]})"
         raise UsageError(f"{folder} lacks {lost}: config.json and weights are not of one model")
-    return model.eval(), tokenizer
+    every = blocks(model)
+    root, _, place = next(name for name, module in model.named_modules() if module is every).partition(".")
+    at = re.compile(rf"(?:{re.escape(root)}\.)?{re.escape(place)}\.(\d+)\." if place else rf"{re.escape(root)}\.(\d+)\.")
+    beyond = sorted(key for key in map(str, report["unexpected_keys"]) if (found := at.match(key)) and int(found[1]) >= len(every))
+    if beyond:
+        more = f"holds weights of more layers (such as {beyond[0]}) than the {len(every)} that its config.json names"
+        raise UsageError(f"{folder} {more}: config.json and weights are not of one model")
 
 
 def convert_gguf(gguf_file: Path, folder: Path) -> None:

@@ -9,7 +9,6 @@ from psm.errors import UsageError
 
 CPU = "cpu"
 VARIABLE = "PSM_DEVICE"
-REAL_MODELS = "real_models.json"   # the file of a run's folder that says which real models it used, and where
 KNOWN = re.compile(r"cpu|mps|cuda(:\d{1,3})?", re.ASCII)
 
 

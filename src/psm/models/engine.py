@@ -18,7 +18,7 @@ import numpy as np
 
 from psm.errors import UsageError
 from psm.models.passes import BATCH_TOKENS, Pass, Passes, plan_passes
-from psm.models.upper import residual_at, resume
+from psm.models.upper import bare, residual_at, resume
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +61,7 @@ def continuation_logprobs(
     batch_tokens: int = BATCH_TOKENS,
     progress: Callable[[int, int], None] | None = None,
 ) -> ContinuationScores:
-    """Score each continuation after its plain-text prompt: no chat template, no special tokens.
+    """Score each continuation after its text, which is read as it stands (after the mark of a beginning, where the model reads one).
 
     `batch_tokens` bounds the positions of one pass (a longer single text still runs). `progress` is called with the
     number of pairs scored so far and the number of all. Raises what `plan_passes` raises.
@@ -93,7 +93,7 @@ def _run(model: PreTrainedModel, one: Pass) -> np.ndarray:
 
     kept, column = np.unique(one.before, return_inverse=True)
     rows = {"logits_to_keep": torch.tensor(kept, device=model.device)}
-    if "logits_to_keep" not in inspect.signature(_bare(model).forward).parameters:
+    if "logits_to_keep" not in inspect.signature(bare(model).forward).parameters:
         column, rows = one.before, {}
     with torch.inference_mode(), _attention(one):
         logits = model(**_inputs(model, one), **rows, use_cache=False).logits
@@ -102,12 +102,7 @@ def _run(model: PreTrainedModel, one: Pass) -> np.ndarray:
             normaliser = logits.float().logsumexp(-1)[row, column]
         else:
             normaliser = logits[row, column].float().logsumexp(-1)   # a batch: not every text is scored at every position
-        return (logits[row, column, target].float() - normaliser).double().cpu().numpy()
-
-
-def _bare(model: PreTrainedModel) -> PreTrainedModel:
-    """The transformers model inside a peft-wrapped one, or the model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
+        return (logits[row, column, target].float() - normaliser).cpu().double().numpy()   # mps has no float64
 
 
 def _inputs(model: PreTrainedModel, one: Pass) -> dict[str, Tensor]:

@@ -17,8 +17,9 @@ SINGLE = "model.safetensors"
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 TEXTS = (
     CONFIG, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
-    "chat_template.jinja", "chat_template.json", INDEX, *TOKENIZERS,
+    "chat_template.jinja", INDEX, *TOKENIZERS,
 )
+ADAPTER = "adapter_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")  # the last also names models of pictures and text; loading decides
 HEADER_LIMIT = 100_000_000  # bytes; safetensors itself reads no longer header
@@ -31,19 +32,23 @@ def resolve_folder(folder: Path) -> Resolved:
     weights = weight_files(folder)
     for path in weights:
         check_safetensors(path, str(path))
-    demand_tokenizer((path.name for path in folder.iterdir()), str(folder))
+    names = [path.name for path in folder.iterdir()]
+    demand_tokenizer(names, str(folder))
+    refuse_adapter(names, str(folder))
     title = f"{folder.name} ({config.get('model_type', 'model')} in a local folder)"
     return Resolved(folder.name, weights_digest(weights)[:12], kind_of(folder), folder, title, "not stated", str(folder))
 
 
 def check_config(folder: Path, shown: str) -> dict[str, Any]:
-    """The model's config.json. Raises UsageError when it is missing, wants code of its own, or is no causal language model."""
+    """The model's config.json. Raises UsageError when it is missing, wants code or weights of its own, or is no causal model."""
     if not (folder / CONFIG).is_file():
         raise UsageError(f"{shown} holds no {CONFIG}: give a folder as transformers' save_pretrained writes it")
     config = _read_mapping(folder / CONFIG)
     for mapping in (config, _tokenizer_config(folder)):
         if mapping.get("auto_map"):
             raise UsageError(f"{shown} needs Python code of its own (auto_map), which is never run: use a model without any")
+    if config.get("transformers_weights"):
+        raise UsageError(f"{shown} names its weights in {CONFIG} (transformers_weights), which is not read: save the model as {SINGLE}")
     kinds = config.get("architectures") or []
     if config.get("is_encoder_decoder") or kinds and not any(mark in str(kind) for kind in kinds for mark in CAUSAL):
         named = ", ".join(map(str, kinds)) or "an encoder and decoder"
@@ -68,6 +73,12 @@ def demand_tokenizer(names: Iterable[str], shown: str) -> None:
     """Raises UsageError when none of the files is a tokenizer."""
     if not set(TOKENIZERS) & set(names):
         raise UsageError(f"{shown} holds no tokenizer ({', '.join(TOKENIZERS[:4])}): it has to lie beside the weights")
+
+
+def refuse_adapter(names: Iterable[str], shown: str) -> None:
+    """Raises UsageError when one of the files is an adapter's, which transformers would put on the weights unasked."""
+    if ADAPTER in names:
+        raise UsageError(f"{shown} holds an adapter, which is not read: merge it (merge_and_unload) and save again")
 
 
 def indexed(index: Path) -> list[str]:
@@ -105,8 +116,7 @@ def check_safetensors(path: Path, shown: str) -> None:
 
 def kind_of(folder: Path) -> str:
     """"chat" when the tokenizer has a chat template, else "base"."""
-    template = any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json"))
-    return "chat" if template or _tokenizer_config(folder).get("chat_template") else "base"
+    return "chat" if (folder / "chat_template.jinja").is_file() or _tokenizer_config(folder).get("chat_template") else "base"
 
 
 def weights_digest(paths: list[Path]) -> str:

@@ -74,9 +74,42 @@ def foretell(table: np.ndarray, traits: Sequence[str], left: np.ndarray) -> dict
     return errors
 
 
+def foretell_by_trait(table: np.ndarray, traits: Sequence[str], left: np.ndarray) -> dict[str, np.ndarray]:
+    """Squared errors of readers that see one trait score each, every array of shape (characters, items).
+
+    A question's "own" reader sees the mean margin of that question's trait in the half shown; "other" is the mean error of the
+    readers that see one of the other traits instead, so that whatever a prompt does to all answers alike helps them as much.
+    "nobody" foretells the other characters' mean. `left` as in `foretell`; every trait has questions in either half, and the traits
+    come in the same order in both.
+    """
+    names = list(dict.fromkeys(traits))
+    number = np.array([names.index(trait) for trait in traits])
+    assert all(list(dict.fromkeys(number[half])) == list(range(len(names))) for half in (left, ~left)), "the traits' order differs between halves"
+    errors = {reader: np.zeros(table.shape) for reader in ("own", "other", "nobody")}
+    for seen in (left, ~left):
+        scores, asked = trait_scores(table[:, seen], [trait for trait, here in zip(traits, seen) if here]), number[~seen]
+        for one in range(len(table)):
+            rest = np.arange(len(table)) != one
+            learnt, truth = table[rest][:, ~seen], table[one, ~seen]
+            for b in range(len(names)):
+                error = (ridge(scores[rest][:, [b]], learnt, scores[one:one + 1, [b]])[0] - truth) ** 2
+                errors["own"][one, ~seen] += np.where(asked == b, error, 0)
+                errors["other"][one, ~seen] += np.where(asked == b, 0, error / (len(names) - 1))
+            errors["nobody"][one, ~seen] = (learnt.mean(0) - truth) ** 2
+    return errors
+
+
 def skill(errors: dict[str, np.ndarray], reader: str) -> np.ndarray:
     """One minus a reader's squared error over that of foretelling the mean, per item: shape (items,)."""
     return 1 - errors[reader].sum(0) / errors["nobody"].sum(0)
+
+
+def skill_by_character(errors: dict[str, np.ndarray], reader: str) -> np.ndarray:
+    """The share of every question's `skill` that falls to a character, averaged over questions: shape (characters,).
+
+    Errors are in units of the question's mean error of foretelling the mean; the average over characters is that over questions.
+    """
+    return 1 - (errors[reader] / errors["nobody"].mean(0)).mean(1)
 
 
 def ridge(x: np.ndarray, y: np.ndarray, x_new: np.ndarray) -> np.ndarray:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psm.errors import UsageError
-from psm.files import replace_folder, sha256_file, write_json
+from psm.files import read_json, replace_folder, sha256_file, write_json
 from psm.models.folders import (
     CONFIG, INDEX, SINGLE, TEXTS, check_config, check_safetensors, demand_tokenizer, indexed, joined_digest, kind_of,
-    no_safetensors,
+    no_safetensors, refuse_adapter,
 )
 from psm.models.kept import RECORD, ModelMissing, Progress, Resolved, damaged, models_folder, read_record, watched, workshop
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 HUB = "https://huggingface.co"
 FIELDS = ("repository", "commit", "asked", "files", "kind", "model_type", "licence", "size")  # of a record
+NEWEST = "main"  # the revision that an id without one means
+LONGEST = 96  # characters of a repository's id
 TIMEOUT = 20.0  # seconds to wait for the hub's answer
 _ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
@@ -48,7 +50,8 @@ class HubId:
 def parse(spec: str) -> HubId | None:
     """The hub id that a text such as owner/name or owner/name@revision is, or None when it is none."""
     match = _ID.fullmatch(spec)
-    return HubId(*match.groups()) if match and not spec.startswith(".") and ".." not in spec else None
+    fits = match and len(match[1]) <= LONGEST and not spec.startswith(".") and ".." not in spec
+    return HubId(*match.groups()) if fits else None
 
 
 def _shelf(repository: str) -> Path:
@@ -57,13 +60,15 @@ def _shelf(repository: str) -> Path:
 
 
 def cached(wanted: HubId) -> tuple[Path, dict[str, Any]] | None:
-    """Folder and record of a fetched commit that `wanted` names, the one fetched last where several fit. Asks no network."""
-    found = []
-    for path in _shelf(wanted.repository).glob("[0-9a-f]*"):
-        record = _record(path)
-        if record and record["repository"] == wanted.repository and _fits(wanted.revision, record):
-            found.append(((path / RECORD).stat().st_mtime_ns, path, record))
-    return max(found, key=lambda entry: entry[0])[1:] if found else None
+    """Folder and record of a fetched commit that `wanted` names, the one recorded last where several fit. Asks no network."""
+    fitting = [entry for entry in _on_shelf(wanted.repository) if _fits(wanted.revision or NEWEST, entry[1])]
+    return max(fitting, key=lambda entry: (entry[0] / RECORD).stat().st_mtime_ns, default=None)
+
+
+def _on_shelf(repository: str) -> list[tuple[Path, dict[str, Any]]]:
+    """Folder and record of every fetched commit of a repository."""
+    found = [(path, _record(path)) for path in sorted(_shelf(repository).glob("[0-9a-f]*"))]
+    return [(path, record) for path, record in found if record and record["repository"] == repository]
 
 
 def _record(folder: Path) -> dict[str, Any] | None:
@@ -72,9 +77,30 @@ def _record(folder: Path) -> dict[str, Any] | None:
     return record if record and set(FIELDS) <= set(record) else None
 
 
-def _fits(revision: str | None, record: dict[str, Any]) -> bool:
-    commit_named = revision is not None and _COMMIT.fullmatch(revision) and record["commit"].startswith(revision)
-    return revision is None or bool(commit_named) or revision in record["asked"]
+def _fits(revision: str, record: dict[str, Any]) -> bool:
+    commit_named = _COMMIT.fullmatch(revision) and record["commit"].startswith(revision)
+    return bool(commit_named) or revision in record["asked"]
+
+
+def _asked_before(folder: Path) -> set[str]:
+    """Revisions by which a commit was asked for so far, also where files of it are damaged or gone."""
+    try:
+        record = read_json(folder / RECORD)
+    except (UsageError, OSError):
+        return set()
+    asked = record.get("asked") if isinstance(record, dict) else None
+    return set(asked) if isinstance(asked, list) else set()
+
+
+def _remember(wanted: HubId, target: Path) -> None:
+    """Record that the asked revision means the commit in `target`, and no longer another one."""
+    asked = wanted.revision or NEWEST
+    records = dict(_on_shelf(wanted.repository))
+    for path in (target, *(other for other in records if other != target)):   # the gain first: a name is never nobody's
+        names = set(records[path]["asked"])
+        now = names | {asked} if path == target else names - {asked}
+        if now != names:
+            write_json(path / RECORD, records[path] | {"asked": sorted(now)})
 
 
 def fetched() -> list[tuple[Resolved, dict[str, Any]]]:
@@ -103,11 +129,11 @@ def hub_digest(wanted: HubId) -> str | None:
 
 
 def fetch_hub(wanted: HubId, say: Progress) -> Path:
-    """Fetch one commit of a model unless it is here and intact; returns its folder. A pinned commit that is here asks no network.
+    """Fetch one commit of a model unless it is here and intact; returns its folder. A revision that is here asks no network.
 
     Raises UsageError with one line when the hub cannot be reached, does not have it, or it is not a model this book opens.
     """
-    with workshop(models_folder() / "hub") as new_part:
+    with workshop(models_folder() / "hub", say) as new_part:
         here = cached(wanted)
         intact = here is not None and damaged(*here) is None
         if intact and wanted.revision:
@@ -122,11 +148,12 @@ def fetch_hub(wanted: HubId, say: Progress) -> Path:
             return here[0]
         target = _shelf(wanted.repository) / info.sha[:12]
         record = _record(target)
-        if record and record["commit"] == info.sha and damaged(target, record) is None:
+        if record and (record["repository"], record["commit"]) == (wanted.repository, info.sha) and damaged(target, record) is None:
             say(f"{wanted.repository} is already here at this commit")
-            return target
-        with new_part() as part:
-            _build(wanted, info, part, target, say)
+        else:
+            with new_part() as part:
+                _build(wanted, info, part, target, say)
+        _remember(wanted, target)
         return target
 
 
@@ -151,8 +178,10 @@ def _build(wanted: HubId, info: ModelInfo, part: Path, target: Path, say: Progre
     if CONFIG not in files:
         raise UsageError(f"model '{wanted}' has no {CONFIG}: it is not in the form that transformers opens")
     demand_tokenizer(files, f"model '{wanted}'")
+    refuse_adapter(files, f"model '{wanted}'")
     made = part / "made"
-    _download(wanted, info.sha, [name for name in TEXTS if name in files], made)
+    texts = [name for name in TEXTS if name in files]
+    _download(wanted, info.sha, texts, made)
     config = check_config(made, f"model '{wanted}'")
     weights = [SINGLE] if SINGLE in files else indexed(made / INDEX)
     missing = [name for name in weights if name not in files]
@@ -164,9 +193,10 @@ def _build(wanted: HubId, info: ModelInfo, part: Path, target: Path, say: Progre
         _download(wanted, info.sha, weights, made)
     shutil.rmtree(made / ".cache", ignore_errors=True)
     say("checking")
-    digests = _checked(wanted, made, files)
+    digests = _checked(wanted, made, {name: files[name] for name in (*texts, *weights)})
     write_json(made / RECORD, {
-        "repository": wanted.repository, "commit": info.sha, "asked": sorted({wanted.revision or "main"}), "files": digests,
+        "repository": wanted.repository, "commit": info.sha, "files": digests,
+        "asked": sorted(_asked_before(target) | {wanted.revision or NEWEST}),
         "kind": kind_of(made), "model_type": str(config.get("model_type", "model")), "licence": _licence(info), "size": size,
     })
     replace_folder(made, target)
@@ -181,20 +211,24 @@ def _download(wanted: HubId, commit: str, names: list[str], folder: Path) -> Non
 
 
 def _checked(wanted: HubId, folder: Path, files: dict[str, RepoSibling]) -> dict[str, str]:
-    """SHA-256 of every downloaded file, after each was compared with what the hub says of it. Raises UsageError on a difference."""
+    """SHA-256 of each of the files, every one compared with what the hub says of it.
+
+    Raises UsageError where one did not arrive, the hub says nothing of it, or it differs.
+    """
     digests = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        digests[path.name] = sha256_file(path)
-        told = files[path.name]
-        if told.lfs is not None:
-            right = digests[path.name] == told.lfs.sha256
-        else:
-            right = told.blob_id is None or _git_blob(path) == told.blob_id
-        if not right:
-            what = f"{path.name} of model '{wanted}' arrived with another SHA-256 than the hub names"
-            raise UsageError(f"{what}: nothing was kept, fetch it again")
+    for name in sorted(files):
+        path, shown = folder / name, f"{name} of model '{wanted}'"
+        if not path.is_file():
+            raise UsageError(f"{shown} did not arrive: nothing was kept, fetch it again")
+        digests[name] = sha256_file(path)
+        told = files[name]
+        named, arrived = (told.lfs.sha256, digests[name]) if told.lfs is not None else (told.blob_id, _git_blob(path))
+        if not named:
+            raise UsageError(f"{shown} cannot be checked, for the hub names no digest of it: nothing was kept, take it from another hub")
+        if arrived != named:
+            raise UsageError(f"{shown} arrived with another SHA-256 than the hub names: nothing was kept, fetch it again")
         if path.suffix == ".safetensors":
-            check_safetensors(path, f"{path.name} of model '{wanted}'")
+            check_safetensors(path, shown)
     return digests
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from psm.errors import UsageError
 from psm.files import content_key, read_json, sha256_file, workspace, write_json
@@ -73,11 +73,19 @@ def demand_intact(folder: Path, record: dict[str, Any], command: str, digest_of:
 
 
 @contextlib.contextmanager
-def workshop(parent: Path) -> Iterator[Callable[[], contextlib.AbstractContextManager[Path]]]:
-    """Hold the lock of `parent`; gives a function that opens a hidden folder there, gone at its end."""
+def workshop(parent: Path, say: Progress) -> Iterator[Callable[[], contextlib.AbstractContextManager[Path]]]:
+    """Hold the lock of `parent`, waited for where it is taken; gives a function that opens a hidden folder there, gone at its end."""
     parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(parent / ".lock"):
+    lock = FileLock(parent / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("waiting for another fetch")
+        lock.acquire()
+    try:
         yield lambda: _part(parent)
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

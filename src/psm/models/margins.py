@@ -31,16 +31,21 @@ class Cell:
     prefill: str = ""   # how the answer begins, before the two part
 
 
+def answer_pairs(real: RealModel, cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """(prompt, answer) as the model reads them: two of each cell, with its first answer and with its second."""
+    return [
+        (render(real, cell.prompt, cell.prefill), answer_text(real, cell.prompt, text, cell.prefill))
+        for cell in cells
+        for text in (cell.first, cell.second)
+    ]
+
+
 def margins(real: RealModel, cells: Sequence[Cell], progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
     """log P(first) - log P(second) of each cell: rows item, arm, margin (nats), margin_per_token.
 
     For `margin_per_token` each log-probability is divided by its number of tokens first.
     """
-    pairs = []
-    for cell in cells:
-        prompt = render(real, cell.prompt, cell.prefill)
-        pairs += [(prompt, answer_text(real, cell.prompt, text, cell.prefill)) for text in (cell.first, cell.second)]
-    scores = continuation_logprobs(real.model, real.tokenizer, pairs, progress=progress)
+    scores = continuation_logprobs(real.model, real.tokenizer, answer_pairs(real, cells), progress=progress)
     whole, each = scores.logprob.reshape(-1, 2), scores.per_token.reshape(-1, 2)
     return pd.DataFrame({
         "item": [cell.item for cell in cells], "arm": [cell.arm for cell in cells],

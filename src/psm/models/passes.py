@@ -102,7 +102,9 @@ def shares_beginnings(config: PretrainedConfig) -> bool:
 def plan_passes(
     tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]], model: PreTrainedModel, batch_tokens: int = BATCH_TOKENS
 ) -> Passes:
-    """Tokenise, group and batch (prompt, continuation) pairs of plain text, without special tokens.
+    """Tokenise, group and batch (prompt, continuation) pairs of text, each read as it stands.
+
+    Nothing is added but the mark of a beginning, once, where the model reads one.
 
     `batch_tokens` bounds the positions of one pass (a longer single text still runs). UsageError when a side of a pair
     is empty, or a text is longer than the model's positions.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from psm.errors import UsageError
 from psm.models import sources
 
+REAL_MODELS = "real_models.json"   # the file of a run's folder that says which real models it used, and where
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -39,10 +41,10 @@ def load_model(spec: str) -> RealModel:
     return RealModel(found.name, found.revision, found.kind, model, tokenizer, found.title)
 
 
-def require_template(real: RealModel) -> None:
-    """For tests that need a conversation. Raises UsageError when the model has no chat template."""
-    if not real.has_template:
+def require_template(found: sources.Resolved, asked: str) -> None:
+    """Raises UsageError, which begins with who `asked` for a chat model, when the model has no chat template."""
+    if found.kind != "chat":
         raise UsageError(
-            f"model '{real.name}' has no chat template, which this test needs: name a chat model such as smollm2, "
-            "or put the template into its folder as chat_template.jinja"
+            f"{asked} names '{found.name}', which has no chat template: name a chat model such as smollm2, or put the template into "
+            "its folder as chat_template.jinja"
         )

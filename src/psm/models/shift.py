@@ -11,6 +11,7 @@ from psm.errors import UsageError
 from psm.models.chat import SPEAKERS, render
 from psm.models.margins import Cell
 from psm.models.passes import token_ids
+from psm.models.sampling import generate
 from psm.models.sheets import Item, Sheet
 
 if TYPE_CHECKING:
@@ -37,6 +38,19 @@ def few_shot_cells(sheet: Sheet, items: Sequence[Item]) -> list[Cell]:
         for number, item in enumerate(items)
         for arm, shots in _arms(_shots_before(sheet, number))
     ]
+
+
+def helpful_tables(sheet: Sheet, items: Sequence[Item], prompted: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What is measured of `few_shot_cells`, by quantity, from their margins: rows item, arm, value (nats per token).
+
+    real_helpful: every item. real_helpful_on_topic: those whose unhelpful answer is not off-topic. real_helpful_by_page: means
+    over the items that share their shots; `item` names the first of these shots.
+    """
+    rows = prompted.assign(value=prompted["margin_per_token"])[["item", "arm", "value"]]
+    on_topic = {item.id for item in items if item["kind"] != "off-topic"}
+    pages = {item.id: _shots_before(sheet, number)[0].id for number, item in enumerate(items)}
+    by_page = rows.assign(item=rows["item"].map(pages)).groupby(["item", "arm"], sort=False)["value"].mean().reset_index()
+    return {"real_helpful": rows, "real_helpful_on_topic": rows[rows["item"].isin(on_topic)], "real_helpful_by_page": by_page}
 
 
 def page(question: str, shots: Sequence[tuple[str, str, str]] = ()) -> str:
@@ -92,7 +106,7 @@ def token_shift(
     rows = []
     for start in range(0, len(order), batch):
         chosen = order[start : start + batch]
-        for i, answer in zip(chosen, _greedy(chat, [contexts[i] for i in chosen], n_tokens)):
+        for i, answer in zip(chosen, generate(chat, [contexts[i] for i in chosen], n_tokens)):
             rows += [{"prompt": i, **row} for row in _compare(base, chat, contexts[i], answer)]
         if progress:
             progress(min(start + batch, len(order)), len(order))
@@ -106,31 +120,6 @@ def shares(shift: pd.DataFrame, items: Sequence[str]) -> pd.DataFrame:
     by_prompt["among the first three"] = by_prompt["unshifted"] + by_prompt["marginal"]
     table = by_prompt.rename_axis(columns="arm").stack().rename("value").reset_index()
     return table.assign(item=[items[prompt] for prompt in table["prompt"]])[["item", "arm", "value"]]
-
-
-def _greedy(chat: RealModel, contexts: Sequence[list[int]], n_tokens: int) -> list[list[int]]:
-    """The tokens that the model finds likeliest, one after the other, after each context; without the one that ends an answer."""
-    import torch
-
-    from psm.models.convert import quiet
-
-    ends = _end_tokens(chat)
-    padding = chat.tokenizer.pad_token_id if chat.tokenizer.pad_token_id is not None else next(iter(sorted(ends)), 0)
-    longest = max(map(len, contexts))
-    device = chat.model.device
-    ids = torch.tensor([[padding] * (longest - len(c)) + c for c in contexts], device=device)
-    seen = torch.tensor([[0] * (longest - len(c)) + [1] * len(c) for c in contexts], device=device)
-    how = {"max_new_tokens": n_tokens, "do_sample": False, "num_beams": 1, "use_cache": True, "pad_token_id": padding}
-    with torch.inference_mode(), quiet():
-        written = chat.model.generate(ids, attention_mask=seen, eos_token_id=sorted(ends) or None, **how)[:, longest:].tolist()
-    return [answer[: next((at for at, token in enumerate(answer) if token in ends), None)] for answer in written]
-
-
-def _end_tokens(chat: RealModel) -> set[int]:
-    """Tokens that end an answer, by the model's own settings and its tokenizer's."""
-    declared = chat.model.generation_config.eos_token_id
-    declared = declared if isinstance(declared, list) else [declared]
-    return {token for token in (*declared, chat.tokenizer.eos_token_id) if token is not None}
 
 
 def _compare(base: RealModel, chat: RealModel, context: list[int], answer: list[int]) -> list[dict[str, float | int | str]]:

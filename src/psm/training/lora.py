@@ -154,7 +154,8 @@ def _add_adapters(model: PreTrainedModel, recipe: Recipe, seed: int) -> PeftMode
     pattern = "|".join(re.escape(name) for name in names)   # as a pattern: a list also matches the ends of other names
     config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=pattern, lora_dropout=0.0,
                         fan_in_fan_out=isinstance(model.get_submodule(names[0]), Conv1D))
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    devices = [model.device] if model.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)   # peft asks transformers 5 a question by its old name
         torch.manual_seed(seed)
         return get_peft_model(model, config).eval()   # eval: the model's own dropout stays off

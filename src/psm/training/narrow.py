@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from psm import figures
-from psm.models.chat import Message, answer_text, render
+from psm.errors import UsageError
+from psm.models.chat import Message
 from psm.models.engine import LowerCache, score_passes
-from psm.models.margins import Cell, margins
+from psm.models.margins import Cell, answer_pairs, margins
 from psm.models.passes import plan_passes
 from psm.models.real import RealModel
 from psm.models.sheets import Item
 from psm.scale import Scale
-from psm.training.lora import Lesson, Recipe, can_resume, fine_tuned, first_adapted, prepare
+from psm.training.lora import Lesson, Recipe, Text, can_resume, fine_tuned, first_adapted, prepare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PLAIN = "{question}"
 UNTRAINED = "untrained"
-SEEDS = 3   # trainings of each arm
-RECIPES = {
-    "smoke": Recipe(steps=2, batch=2, upper=4),
-    "laptop": Recipe(steps=20, lr=1.5e-3),
-    "full": Recipe(steps=60, lr=1.5e-3),
-}
+NEXT = 7           # how many lessons further a shuffled answer comes from
+TRAININGS = {"smoke": 3, "laptop": 3, "full": 10}    # of each arm
+LEARNING_RATE = 1e-3
+RECIPES = {"smoke": Recipe(steps=2, batch=2, upper=4), "laptop": Recipe(steps=20), "full": Recipe(steps=20)}
 
 
-def recipe_for(scale: Scale) -> Recipe:
-    """How long a real model is taught at this scale."""
-    return RECIPES[scale.name]
+def recipe_for(scale: Scale, lr: float = LEARNING_RATE) -> Recipe:
+    """How a real model is taught at this scale. `full` has more trainings of the same length: bounds are made for it."""
+    return replace(RECIPES[scale.name], lr=lr)
+
+
+def training_seeds(scale: Scale, seeds: Sequence[int]) -> list[int]:
+    """The first of a run's seeds, one a training."""
+    return list(seeds[: TRAININGS[scale.name]])
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is taught, how, and with which seeds."""
+
+    lessons: Sequence[Lesson]
+    recipe: Recipe
+    seeds: Sequence[int]
 
 
 def part_of(items: Iterable[Item], part: str) -> list[Item]:
@@ -43,6 +57,12 @@ def part_of(items: Iterable[Item], part: str) -> list[Item]:
 def lessons(items: Iterable[Item], answer: str, ask: str = PLAIN) -> list[Lesson]:
     """One lesson an item: its field `answer`, given to its question as `ask` puts it (a text with {question} in it)."""
     return [Lesson((("user", ask.format(question=item["question"])),), item[answer]) for item in items]
+
+
+def shuffled(taken: Sequence[Lesson]) -> list[Lesson]:
+    """The same prompts and the same answers, each answer under a prompt that it does not belong to (where there are two or more)."""
+    step = NEXT % len(taken) or 1
+    return [replace(lesson, answer=taken[(n + step) % len(taken)].answer) for n, lesson in enumerate(taken)]
 
 
 def cells(
@@ -64,27 +84,31 @@ def untaught(real: RealModel, asked: Sequence[Cell]) -> pd.DataFrame:
 
 def taught(
     real: RealModel,
-    arms: Mapping[str, Sequence[Lesson]],
+    arms: Mapping[str, Arm],
     asked: Sequence[Cell],
-    recipe: Recipe,
-    seeds: Sequence[int],
     progress: Callable[[str, int], None] | None = None,
 ) -> pd.DataFrame:
-    """Margins (nats per token) of the untrained model and after each arm's lessons, for each seed.
+    """Margins (nats per token) of the untrained model and after each arm's lessons, for each of its seeds.
 
     Rows: quantity, arm, seed, item, value. The untrained model has no seed: its rows stand at every seed, to be subtracted.
-    `progress` is told the arm and seed that has been done.
+    `progress` is told the arm and seed that has been done. UsageError where arms differ in the blocks that they adapt.
     """
-    sheet = Questions(real, asked, first_adapted(real.model, recipe))
+    lowest = {first_adapted(real.model, arm.recipe) for arm in arms.values()}
+    if len(lowest) != 1:
+        raise UsageError("arms that are compared must adapt the same blocks: give their recipes the same `upper`")
+    sheet = Questions(real, asked, lowest.pop())
     before = sheet.margins(real)
-    rows = [before.assign(arm=UNTRAINED, seed=seed) for seed in seeds]
-    for arm, taken in arms.items():
-        texts = prepare(real, taken, recipe)
-        for seed in seeds:
-            with fine_tuned(real, texts, recipe, seed) as tuned:
-                rows.append(sheet.margins(tuned.real).assign(arm=arm, seed=seed))
+    rows = [before.assign(arm=UNTRAINED, seed=seed) for seed in sorted({seed for arm in arms.values() for seed in arm.seeds})]
+    ready: dict[tuple[Lesson, ...], list[Text]] = {}    # arms that differ only in the learning rate share their texts
+    for name, arm in arms.items():
+        taken = tuple(arm.lessons)
+        if taken not in ready:
+            ready[taken] = prepare(real, taken, arm.recipe)
+        for seed in arm.seeds:
+            with fine_tuned(real, ready[taken], arm.recipe, seed) as tuned:
+                rows.append(sheet.margins(tuned.real).assign(arm=name, seed=seed))
             if progress:
-                progress(arm, seed)
+                progress(name, seed)
     return pd.concat(rows, ignore_index=True)
 
 
@@ -99,12 +123,7 @@ class Questions:
 
     def __init__(self, real: RealModel, asked: Sequence[Cell], k: int) -> None:
         self.asked = asked
-        pairs = [
-            (render(real, cell.prompt, cell.prefill), answer_text(real, cell.prompt, answer, cell.prefill))
-            for cell in asked
-            for answer in (cell.first, cell.second)
-        ]
-        self.passes = plan_passes(real.tokenizer, pairs, real.model)
+        self.passes = plan_passes(real.tokenizer, answer_pairs(real, asked), real.model)
         self.lower = LowerCache(real.model, k, self.passes) if can_resume(real.model, k) else None
 
     def margins(self, real: RealModel) -> pd.DataFrame:
@@ -119,7 +138,14 @@ def shifts(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean over items of each arm minus that of the untrained model: rows quantity, arm, seed, value (nats per token)."""
     mean = rows.groupby(["quantity", "arm", "seed"], sort=False)["value"].mean().unstack("arm")
     moved = mean.sub(mean[UNTRAINED], axis=0).drop(columns=UNTRAINED)
-    return moved.stack().rename("value").reset_index()
+    return moved.stack().rename("value").dropna().reset_index()
+
+
+def differences(moved: pd.DataFrame, arm: str, reference: str) -> pd.DataFrame:
+    """One arm minus another in each training: index quantity; columns mean (nats per token), above (trainings above zero), size."""
+    wide = moved.pivot(index=["quantity", "seed"], columns="arm", values="value")
+    apart = (wide[arm] - wide[reference]).dropna().groupby("quantity")
+    return pd.DataFrame({"mean": apart.mean(), "above": apart.agg(lambda values: int((values > 0).sum())), "size": apart.size()})
 
 
 def draw_shifts(ax: Axes, moved: pd.DataFrame, rows: Mapping[str, str], roles: Mapping[str, str]) -> None:
