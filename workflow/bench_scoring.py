@@ -48,7 +48,7 @@ class Scoring:
 
 def requests(items: int) -> list[tuple[str, str]]:
     """(prompt, continuation): transcripts in which a speaker answered in one of two characters, and two next answers."""
-    from psm.models.items import ARMS, item_prompt, load_items
+    from psm.real.items import ARMS, item_prompt, load_items
 
     return [
         (item_prompt(item, context, 1, ARMS[0]), " " + item.final.answer(answer))
@@ -62,7 +62,7 @@ def set_up(items: int, folder: str | None = None) -> None:
         sys.path.insert(0, folder)
     import torch
 
-    from psm.models.real import load_model
+    from psm.real.loading import load_model
 
     torch.set_num_threads(THREADS)
     real = load_model(MODEL)
@@ -71,7 +71,7 @@ def set_up(items: int, folder: str | None = None) -> None:
 
 def psm_scores() -> tuple[float, np.ndarray]:
     """(seconds, log-probabilities) of all requests by the book's engine, tokenising included."""
-    from psm.models.engine import continuation_logprobs
+    from psm.real.engine import continuation_logprobs
 
     started = time.perf_counter()
     scores = continuation_logprobs(_worker["model"], _worker["tokenizer"], _worker["requests"])
@@ -106,7 +106,7 @@ def flop() -> float:
 
 def size() -> tuple[int, int]:
     """(requests, tokens of all of them)."""
-    from psm.models.passes import tokenise_pair
+    from psm.real.passes import tokenise_pair
 
     return len(_worker["requests"]), sum(len(tokenise_pair(_worker["tokenizer"], *pair)[0]) for pair in _worker["requests"])
 
@@ -131,7 +131,7 @@ def best(ways: dict[Any, list[tuple[float, np.ndarray]]], pool: Pool) -> dict[An
 
 def measure_scoring(items: int = ITEMS) -> Scoring | None:
     """Run both in turn, REPEATS times, and keep the best of each; None when the model was not fetched."""
-    from psm.models.sources import local_path
+    from psm.real.sources import local_path
 
     if local_path(MODEL) is None:
         return None

@@ -136,7 +136,7 @@ def _book(options: argparse.Namespace) -> int:
 
 def _fetch_declared(plan: Plan) -> bool:
     """Fetch the real models that the plan's chapters name and that are not here; whether anything was fetched."""
-    from psm.models.sources import TermsNotAccepted, fetch, local_digest
+    from psm.real.sources import TermsNotAccepted, fetch, local_digest
 
     wanted = {name: None for job in plan.chapters for name in job.chapter.real_models if local_digest(name) is None}
     fetched = False
@@ -230,7 +230,7 @@ def _edition(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from psm.models.sources import fetch, listing
+    from psm.real.sources import fetch, listing
 
     if options.action == "fetch":
         print(f"{options.name} is ready: {fetch(options.name, _to_stderr, options.accept_terms)}")

@@ -26,10 +26,10 @@ from psm import figures
 from psm.errors import UsageError
 from psm.evidence.measurements import COLUMNS, validate
 from psm.files import workspace, write_json, write_whole
-from psm.models.device import demand_device
-from psm.models.real import REAL_MODELS, RealModel, load_model
+from psm.real.device import demand_device
+from psm.real.loading import REAL_MODELS, RealModel, load_model
 from psm.models.scoring import Behaviour, log_odds
-from psm.models.sources import ModelMissing
+from psm.real.sources import ModelMissing
 from psm.scale import Scale, get_scale, world_seeds
 from psm.training import store
 from psm.world.grammar import World

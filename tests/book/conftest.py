@@ -185,7 +185,7 @@ def learnt_tokenizer():
     from tokenizers.trainers import BpeTrainer
     from transformers import PreTrainedTokenizerFast
 
-    from psm.models.items import load_items
+    from psm.real.items import load_items
 
     tokens = Tokenizer(BPE())
     tokens.pre_tokenizer = ByteLevel(add_prefix_space=False)

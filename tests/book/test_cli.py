@@ -11,7 +11,7 @@ from filelock import FileLock
 from psm.book.labs import write_notebooks
 from psm.cli import _fetch_declared, main
 from psm.files import write_json
-from psm.models import sources
+from psm.real import sources
 from psm.scale import seeds_for
 
 

@@ -19,12 +19,12 @@ from psm.evidence.own_model import own_rows
 from psm.evidence.registry import load_registry
 from psm.evidence.shapes import read_ledger, read_record
 from psm.files import write_json
-from psm.models import sources
+from psm.real import sources
 
 PARAMETERS = 'scale = "smoke"\nseeds = [0]\nmodel = "smollm2"\nbase = ""\nchat = ""'
 MEASURE = """from psm import lab
-from psm.models.items import load_items
-from psm.models.margins import Cell, margins, speaker_margins
+from psm.real.items import load_items
+from psm.real.margins import Cell, margins, speaker_margins
 
 run = lab.start("alpha", scale=scale, seeds=seeds)
 for role, spec in (("model", model), ("base", base), ("chat", chat)):

@@ -14,9 +14,9 @@ from psm.errors import UsageError
 from psm.evidence.measurements import COLUMNS, effects, validate
 from psm.evidence.registry import load_registry
 from psm.evidence.verdicts import check_control, check_manipulation, judge
-from psm.models.margins import margins
-from psm.models.real import RealModel
-from psm.models.sheets import load_sheet
+from psm.real.margins import margins
+from psm.real.loading import RealModel
+from psm.real.sheets import load_sheet
 from psm.scale import SCALES
 from psm.training.lora import Lesson, Recipe, adapted_modules, fine_tuned, prepare
 from psm.training.narrow import (

@@ -146,7 +146,7 @@ def _declared(declared: Any, shown: Path) -> dict[str, Any]:
 
 
 def _demand_real_models(names: tuple[str, ...], shown: Path) -> None:
-    from psm.models.sources import known_models
+    from psm.real.sources import known_models
 
     known = [model.name for model in known_models()]
     for name in names:

@@ -25,7 +25,7 @@ from psm.book.plan import ChapterJob, Plan
 from psm.errors import RunError, UsageError
 from psm.evidence.shapes import read_values
 from psm.files import read_json, replace_folder, sha256_file, workspace, write_json, write_whole
-from psm.models.real import REAL_MODELS
+from psm.real.loading import REAL_MODELS
 from psm.training.recipe import THREADS
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -95,7 +95,7 @@ def real_model_specs(chapter: Chapter, parameters: dict[str, Any]) -> list[str]:
 
 def _real_model_digest(spec: str) -> str | None:
     """SHA-256 of a real model's weights, or None while it is not at hand."""
-    from psm.models.sources import local_digest
+    from psm.real.sources import local_digest
 
     try:
         return local_digest(spec)
@@ -105,7 +105,7 @@ def _real_model_digest(spec: str) -> str | None:
 
 def _other_device(real: list[str]) -> dict[str, str]:
     """The device of the real models where it is another than the processor, whose last digits it does not share."""
-    from psm.models.device import CPU, wanted_device
+    from psm.real.device import CPU, wanted_device
 
     device = wanted_device() if real else CPU
     return {} if device == CPU else {"device": device}

@@ -20,7 +20,7 @@ from psm.evidence.shapes import read_record, read_values
 from psm.files import write_whole
 
 if TYPE_CHECKING:
-    from psm.models.sources import Resolved
+    from psm.real.sources import Resolved
 
 GLUED = re.compile(r"\{glue:text\}`([^`]+)`")
 HOW_ASKED = {"chat": "a chat model, asked in its own template", "base": "a base model: conversations are put to it as plain text"}
@@ -56,9 +56,9 @@ def at_hand(asked: Mapping[str, str], say: Say) -> dict[str, Resolved]:
     Says of each which one it is, where it lies and how conversations will be put to it. Raises UsageError in one line for a model that
     cannot be had or does not fit, or where two different ones would go by the same name.
     """
-    from psm.models.convert import check_opens
-    from psm.models.device import demand_device
-    from psm.models.real import require_template
+    from psm.real.convert import check_opens
+    from psm.real.device import demand_device
+    from psm.real.loading import require_template
 
     found = {parameter: _fetched(spec, say) for parameter, spec in asked.items() if spec}
     for parameter, model in found.items():
@@ -73,7 +73,7 @@ def at_hand(asked: Mapping[str, str], say: Say) -> dict[str, Resolved]:
 
 
 def _fetched(spec: str, say: Say) -> Resolved:
-    from psm.models.sources import ModelMissing, fetch, resolve
+    from psm.real.sources import ModelMissing, fetch, resolve
 
     try:
         return resolve(spec, say)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from psm.errors import UsageError
-from psm.models.chat import Message, answer_text, render
-from psm.models.passes import tokenise_pair
-from psm.models.real import RealModel
-from psm.models.upper import blocks, residual_at, resume
+from psm.real.chat import Message, answer_text, render
+from psm.real.passes import tokenise_pair
+from psm.real.loading import RealModel
+from psm.real.upper import blocks, residual_at, resume
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from psm import figures
 from psm.errors import UsageError
-from psm.models.chat import Message
-from psm.models.engine import LowerCache, score_passes
-from psm.models.margins import Cell, answer_pairs, margins
-from psm.models.passes import plan_passes
-from psm.models.real import RealModel
-from psm.models.sheets import Item
+from psm.real.chat import Message
+from psm.real.engine import LowerCache, score_passes
+from psm.real.margins import Cell, answer_pairs, margins
+from psm.real.passes import plan_passes
+from psm.real.loading import RealModel
+from psm.real.sheets import Item
 from psm.scale import Scale
 from psm.training.lora import Lesson, Recipe, Text, can_resume, fine_tuned, first_adapted, prepare
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 PLAIN = "{question}"
 UNTRAINED = "untrained"
@@ -146,17 +141,3 @@ def differences(moved: pd.DataFrame, arm: str, reference: str) -> pd.DataFrame:
     wide = moved.pivot(index=["quantity", "seed"], columns="arm", values="value")
     apart = (wide[arm] - wide[reference]).dropna().groupby("quantity")
     return pd.DataFrame({"mean": apart.mean(), "above": apart.agg(lambda values: int((values > 0).sum())), "size": apart.size()})
-
-
-def draw_shifts(ax: Axes, moved: pd.DataFrame, rows: Mapping[str, str], roles: Mapping[str, str]) -> None:
-    """One dot a seed: `rows` maps quantities to the labels of the figure's rows, `roles` arms to the roles of their colours."""
-    apart = 0.5 / len(roles)
-    for line, quantity in enumerate(rows):
-        for number, (arm, role) in enumerate(roles.items()):
-            dots = moved[(moved["quantity"] == quantity) & (moved["arm"] == arm)]["value"]
-            y = line + apart * (number - (len(roles) - 1) / 2)
-            ax.plot(dots, [y] * len(dots), "o", color=figures.colour(role), alpha=0.8, label=arm if line == 0 else None)
-    ax.axvline(0, color=figures.colour("none"), lw=1)
-    ax.set(yticks=range(len(rows)), yticklabels=list(rows.values()), ylim=(len(rows) - 0.4, -0.6))
-    ax.set(xlabel="shift by training (nats per token)")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(roles), frameon=False)

@@ -1,0 +1,1 @@
+"""Open language models: where they come from, how they are scored, and the question sheets put to them."""
