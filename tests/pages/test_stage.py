@@ -224,7 +224,7 @@ def test_world_and_model_stand_side_by_side_where_there_is_a_model(toy, tmp_path
     shown = text[text.index("World and real model side by side"):text.index("Every test")]
     tables = Tables()
     tables.feed(shown)
-    assert "40 item templates" in shown and "0.014" in shown and shown.index(" main<") < shown.index("a-model")
+    assert "40 items" in shown and "0.014" in shown and shown.index(" main<") < shown.index("a-model")
     assert 'rowspan="2"' in shown and all(h.strip() for h in tables.headers)
     lines = [line for line in side_by_side([real, row()]).splitlines() if line.startswith("| T1")]
     assert [("a-model" in line, "40 items" in line) for line in lines] == [(False, False), (True, True)]

@@ -79,7 +79,7 @@ def pill(word: str) -> str:
 def units(row: Row) -> str:
     """How many independent units stand behind an estimate."""
     if row.get("substrate") == "real" and row.get("n_units") and not row.get("seeds"):
-        return f"{row['n_units']} item templates"
+        return f"{row['n_units']} items"
     count = len(row.get("seeds") or ()) or row.get("n_units") or 0
     return f"{count} seed{'' if count == 1 else 's'}"
 
