@@ -49,7 +49,7 @@ def test_the_badge_keeps_to_primary_tests_and_leaves_null_worlds_out(toy, tmp_pa
             row(test="T1.null", null_world=True), row(test="T1.side", primary=False, kind="secondary"), row(claim="T2", test="T2.other")]
     shown = badge(staged(toy, tmp_path, rows))
     assert shown.count("psm-verdict-head") == 2
-    assert "T1.main" in shown and "T1.real" in shown and "36 item templates" in shown
+    assert "T1.main" in shown and "T1.real" in shown and "36 items" in shown
     assert not any(name in shown for name in ("T1.null", "T1.side", "T2.other"))
 
 
