@@ -97,20 +97,20 @@ def side_by_side(rows: Sequence[Row], link: LinkTo) -> str:
         bodies.append("<tbody>" + "".join(f"<tr>{head if r is found[0] else ''}{_beside(r)}</tr>" for r in found) + "</tbody>")
     if not bodies:
         return ""
-    columns = ("Claim", "Where", "Estimate", "95 % interval", "Units", "Needed", "Smallest visible effect", "Controls", "Verdict")
+    columns = ("Claim", "Where", "Verdict", "Estimate", "95 % interval", "Units", "Needed", "Smallest visible effect", "Controls")
     heads = "".join(f'<th scope="col">{name}</th>' for name in columns)
     return ("<h2>The world and a real model side by side</h2><p>Primary tests of the claims that were put to both. The <em>smallest visible "
             "effect</em> is the true effect that a test of this size and spread tells from zero four times in five: where it is larger than what is "
             "needed, a null says little.</p>"
-            '<div class="psm-scroll" role="region" aria-label="World and real model" tabindex="0"><table class="psm-table psm-wide">'
+            '<div class="psm-scroll" role="region" aria-label="World and real model" tabindex="0"><table class="psm-table psm-wide psm-side">'
             "<caption>World and real model side by side</caption><thead><tr>"
             f"{heads}</tr></thead>{''.join(bodies)}</table></div>")
 
 
 def _beside(row: Row) -> str:
-    cells = (html.escape(forest.place(row)), f"{number(row.get('estimate'))} {html.escape(row.get('unit') or '')}",
-             interval(row.get("ci_low"), row.get("ci_high")), badges.units(row) if row.get("n_units") else "–", badges.needed(row) or "–",
-             number(row.get("smallest_visible")), _checks(row), badges.pill(row["verdict"]))
+    estimate = f"{number(row['estimate'])} {html.escape(row.get('unit') or '')}" if row.get("estimate") is not None else "–"
+    cells = (html.escape(forest.place(row)), badges.pill(row["verdict"]), estimate, interval(row.get("ci_low"), row.get("ci_high")),
+             badges.units(row) if row.get("n_units") else "–", badges.needed(row) or "–", number(row.get("smallest_visible")), _checks(row))
     return "".join(f"<td>{cell}</td>" for cell in cells)
 
 
