@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import resource
@@ -83,6 +84,7 @@ def harness_scores(batch: int, limit: int | None = None) -> tuple[float, np.ndar
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)   # it warns of a model that is handed over rather than named
     model = HFLM(pretrained=_worker["model"], tokenizer=_worker["tokenizer"], batch_size=batch, backend="causal")
     asked = [Instance("loglikelihood", {}, pair, index) for index, pair in enumerate(_worker["requests"][:limit])]
     started = time.perf_counter()
