@@ -326,6 +326,28 @@ def test_two_fetchers_convert_once(shelf):
     assert sources.local_path("fake") is not None
 
 
+def write_gguf(writer, shapes, rng):
+    """Fill a GGUF file with random weights, matrices in Q8_0, and close it; the weights as GGUF's own dequantiser gives them."""
+    import gguf
+    import numpy as np
+
+    tensors = {}
+    for name, shape in shapes.items():
+        values = rng.normal(1.0 if "norm" in name else 0.0, 0.1, shape).astype(np.float32)
+        if len(shape) == 2:
+            packed = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
+            values = gguf.quants.dequantize(packed, gguf.GGMLQuantizationType.Q8_0)
+            writer.add_tensor(f"{name}.weight", packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        else:
+            writer.add_tensor(f"{name}.weight", values)
+        tensors[name] = values
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return tensors
+
+
 @pytest.fixture(scope="module")
 def tiny_gguf(tmp_path_factory):
     """A real GGUF file: a two-layer Llama in Q8_0 with a byte-level tokenizer. Returns path and tensors as GGUF has them."""
@@ -355,21 +377,7 @@ def tiny_gguf(tmp_path_factory):
     writer.add_token_merges(["t h", "Ġ t"])
     writer.add_eos_token_id(0)
     writer.add_bos_token_id(0)
-    tensors = {}
-    for name, shape in shapes.items():
-        values = rng.normal(1.0 if "norm" in name else 0.0, 0.1, shape).astype(np.float32)
-        if len(shape) == 2:
-            packed = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
-            values = gguf.quants.dequantize(packed, gguf.GGMLQuantizationType.Q8_0)
-            writer.add_tensor(f"{name}.weight", packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
-        else:
-            writer.add_tensor(f"{name}.weight", values)
-        tensors[name] = values
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path, tensors
+    return path, write_gguf(writer, shapes, rng)
 
 
 def test_a_real_gguf_goes_the_whole_way(shelf, monkeypatch, tiny_gguf):
@@ -445,21 +453,7 @@ def tiny_gemma(tmp_path_factory):
         "add_bos_token": True, "add_space_prefix": False,
     }.items():
         getattr(writer, f"add_{field}")(value)
-    tensors = {}
-    for name, shape in shapes.items():
-        values = rng.normal(1.0 if "norm" in name else 0.0, 0.1, shape).astype(np.float32)
-        if len(shape) == 2:
-            packed = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0)
-            values = gguf.quants.dequantize(packed, gguf.GGMLQuantizationType.Q8_0)
-            writer.add_tensor(f"{name}.weight", packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
-        else:
-            writer.add_tensor(f"{name}.weight", values)
-        tensors[name] = values
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path, tensors
+    return path, write_gguf(writer, shapes, rng)
 
 
 def test_a_file_in_gemmas_form_goes_the_whole_way_in_four_wheels(shelf, monkeypatch, tiny_gemma):
