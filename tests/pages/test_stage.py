@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import nbformat
 import pytest
 
-from psm.book import badges, forest, ledger_page, stage
+from psm.book import badges, forest, ledger_page, pages
 from psm.book.stage import stage as stage_book
 from psm.errors import RunError, UsageError
 from psm.evidence.tables import side_by_side
@@ -276,7 +276,7 @@ def test_an_empty_ledger_is_said_to_be_empty(toy, tmp_path):
     ("index", "chapters/ledger", "chapters/ledger.html"), ("chapters/a/x", "chapters/ledger", "../ledger.html"),
     ("chapters/ledger", "chapters/b/y", "b/y.html"), ("chapters/a/x", "index", "../../index.html")])
 def test_addresses_are_relative(source, target, expected):
-    assert stage.address(source, target) == expected
+    assert pages.address(source, target) == expected
 
 
 @pytest.mark.parametrize("value, text", [

@@ -25,7 +25,7 @@ FLOORS = (
     ("training",),
     ("probing",),
     ("evidence",),
-    ("lab", "figures", "charts"),
+    ("lab", "figures", "charts", "exercises"),
     ("book",),
     ("cli",),
     ("__main__",),

@@ -14,7 +14,7 @@ from psm.errors import UsageError
 from psm.files import project_root
 from psm.world.worlds import WORLD_NAMES
 
-FIELDS = ("claims", "worlds", "timeout_s", "real_models")
+FIELDS = ("claims", "worlds", "timeout_s", "real_models", "prerequisites")
 MODEL_PARAMETERS = ("model", "base", "chat")   # parameters that name a real model: a known name, a folder or a hub id
 
 
@@ -29,6 +29,7 @@ class Chapter:
     worlds: tuple[str, ...] = ()
     timeout_s: int | None = None
     real_models: tuple[str, ...] = ()
+    prerequisites: tuple[str, ...] = ()     # names of chapters to read before
     parameters: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
 
@@ -75,6 +76,9 @@ def discover(root: Path | None = None) -> tuple[Chapter, ...]:
         if chapter.name in seen:
             raise UsageError(f"two chapters are called '{chapter.name}': {seen[chapter.name]} and {chapter.path}; rename one")
         seen[chapter.name] = chapter.path
+    for chapter in chapters:
+        if unknown := [name for name in chapter.prerequisites if name not in seen or name == chapter.name]:
+            raise UsageError(f"{chapter.path.name}: front matter field 'psm.prerequisites' names {', '.join(unknown)}, no other chapter of the book")
     return tuple(chapters)
 
 
@@ -134,7 +138,7 @@ def _declared(declared: Any, shown: Path) -> dict[str, Any]:
     for key in declared:
         if key not in FIELDS:
             raise UsageError(f"{shown}: front matter field 'psm.{key}' is unknown: use {', '.join(FIELDS)}")
-    values = {name: _names(declared.get(name), name, shown) for name in ("claims", "worlds", "real_models")}
+    values = {name: _names(declared.get(name), name, shown) for name in ("claims", "worlds", "real_models", "prerequisites")}
     for world in values["worlds"]:
         if world not in WORLD_NAMES:
             raise UsageError(f"{shown}: front matter field 'psm.worlds' names the unknown world '{world}': known are {', '.join(WORLD_NAMES)}")

@@ -16,7 +16,7 @@ from psm.errors import UsageError
 from psm.files import content_key, sha256_file, source_digest
 
 NUMERIC_PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas")   # a change of version may change every number
-NOT_SCIENCE = ("book", "cli.py", "__main__.py")
+NOT_SCIENCE = ("book", "exercises", "cli.py", "__main__.py")
 SITE_FILES = ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff")
 SITE_FOLDERS = ("_static", "_ext", "_templates", "static")
 
@@ -46,10 +46,16 @@ def _version(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def package_digest() -> str:
-    """Digest of the science: the package without `book/` and the command line, data files included."""
+    """Digest of the science: the package without `book/`, `exercises/` and the command line, data files included."""
     folder = package_folder()
     science = [path for path in _files_below(folder) if path.relative_to(folder).parts[0] not in NOT_SCIENCE]
     return content_key({str(path.relative_to(folder)): source_digest([path]) for path in science})
+
+
+def exercises_digest(chapter: str) -> str:
+    """Digest of a chapter's own exercises, so that an edit to them re-runs no other chapter."""
+    folder = package_folder() / "exercises"
+    return source_digest(path for path in (folder / "core.py", folder / f"{chapter}.py") if path.is_file())
 
 
 def evidence_digest() -> str:
@@ -82,6 +88,7 @@ def chapter_key(chapter: Chapter, parameters: dict[str, Any], model_keys: list[s
         "base_models": sorted(model_keys),
         "real_models": {spec: _real_model_digest(spec) for spec in real},
         "package": package_digest(),
+        "exercises": exercises_digest(chapter.name),
         "versions": versions(),
         **_other_device(real),
     })

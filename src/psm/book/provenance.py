@@ -1,51 +1,17 @@
-"""Where a chapter's numbers come from and how to cite it: the two boxes at a chapter's end, and the status page's tables."""
+"""Where a chapter's numbers come from: the box at a chapter's end, and the status page's tables."""
 
 from __future__ import annotations
 
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from psm.book import badges
-from psm.errors import UsageError
+from psm.book.citing import Citation, commit_text
 from psm.figures import data_uri
 
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Citation:
-    """What CITATION.cff says of the book."""
-
-    title: str
-    authors: tuple[str, ...]
-    version: str
-    url: str
-
-
-def read_citation(root: Path) -> Citation:
-    """Read CITATION.cff. Raises UsageError that names the field that is missing."""
-    path = root / "CITATION.cff"
-    try:
-        cff = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise UsageError(f"{path.name} does not exist: the pages say how to cite the book from it") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None
-    for field in ("title", "authors", "version"):
-        if not cff.get(field):
-            raise UsageError(f"{path.name} has no '{field}': the pages say how to cite the book from it")
-    return Citation(cff["title"], tuple(_author(a) for a in cff["authors"]), str(cff["version"]),
-                    cff.get("url") or cff.get("repository-code") or "")
-
-
-def _author(entry: Mapping[str, str]) -> str:
-    return entry.get("name") or ", ".join(part for part in (entry.get("family-names"), entry.get("given-names")) if part)
 
 
 def duration(seconds: float) -> str:
@@ -56,27 +22,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def commit_text(record: Record) -> str:
-    """The commit, shortened, and whether files differed from it."""
-    if not record.get("commit"):
-        return "outside a git repository"
-    return record["commit"][:10] + (" with uncommitted changes" if record.get("dirty") else "")
-
-
-def how_to_cite(citation: Citation, chapter: Any, record: Record) -> str:
-    """Markdown section with a plain reference and its BibTeX."""
-    year = record["finished_at"][:4]
-    where = f"chapter {chapter.name}, {record['scale']} scale, commit {commit_text(record)}"
-    url = f" {citation.url}" if citation.url else ""
-    authors = "; ".join(citation.authors)
-    plain = f"{authors} ({year}). {chapter.title}. In *{citation.title}*, version {citation.version}: {where}.{url}"
-    fields = {"author": " and ".join(f"{{{a}}}" if "," not in a else a for a in citation.authors), "title": f"{{{badges.plain(chapter.title)}}}",
-              "booktitle": f"{{{citation.title}}}", "year": year, "edition": f"version {citation.version}", "note": where, "url": citation.url}
-    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
-    bibtex = "\n".join([f"@incollection{{psm-{chapter.name}-{year},", *lines, "}"])
-    return f"## How to cite this chapter\n\n{plain}\n\n```bibtex\n{bibtex}\n```"
 
 
 def _mapping(values: Mapping[str, Any]) -> str:

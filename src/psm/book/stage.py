@@ -3,103 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from psm.book import badges, confirmation_page, ledger_page, provenance
+from psm.book import citing, opening, provenance
 from psm.book.badges import Row
 from psm.book.chapters import read_chapter, toc_pages
+from psm.book.fillers import fill
 from psm.book.notebooks import HIDDEN, is_injected
+from psm.book.pages import Edition
 from psm.book.plan import ChapterJob, Plan
-from psm.errors import RunError, UsageError
+from psm.errors import RunError
 from psm.evidence import shapes
 from psm.evidence.ledger import write_ledger
 from psm.files import write_whole
 
-MARKER = re.compile(r"<!--\s*psm:([^\s>]*)\s*-->")
 SITE_FILES = ("_config.yml", "_toc.yml", "references.bib")
 EXTRA = "_extra"     # files that keep their name at the top of the site (`html_extra_path` in _config.yml)
-
-
-@dataclass(frozen=True)
-class Edition:
-    """All that the pages show: the plan, its ledger, its records in reading order, and the pages' places."""
-
-    plan: Plan
-    rows: Sequence[Row]
-    records: tuple[dict[str, Any], ...]
-    documents: dict[str, str]      # chapter name -> its page without suffix, from the site's top
-    ledger_document: str | None
-
-    @property
-    def scale(self) -> str:
-        return self.plan.scale.name
-
-    def link_from(self, document: str) -> Callable[[str], str]:
-        """Addresses of chapters as seen from `document`."""
-        return lambda chapter: address(document, self.documents[chapter])
-
-    def ledger_href(self, document: str) -> str | None:
-        """Address of the ledger page as seen from `document`."""
-        return address(document, self.ledger_document) if self.ledger_document else None
-
-
-def address(source: str, target: str) -> str:
-    """Relative address of the page `target` on the page `source`; both without suffix, from the site's top."""
-    return os.path.relpath(f"{target}.html", os.path.dirname(source) or ".").replace(os.sep, "/")
-
-
-def _ledger(edition: Edition, document: str) -> str:
-    top = os.path.relpath(".", os.path.dirname(document) or ".").replace(os.sep, "/") + "/"
-    return ledger_page.ledger(edition.rows, edition.scale, edition.link_from(document), top)
-
-
-def _ledger_summary(edition: Edition, document: str) -> str:
-    chapters = [job.chapter for job in edition.plan.chapters]
-    return ledger_page.summary(edition.rows, edition.scale, chapters, edition.link_from(document), edition.ledger_href(document))
-
-
-def _status(edition: Edition, document: str) -> str:
-    titles = {job.chapter.name: job.chapter.title for job in edition.plan.chapters}
-    return provenance.status(edition.records, titles, edition.link_from(document))
-
-
-def _edition(edition: Edition, _: str) -> str:
-    return provenance.edition(provenance.read_citation(edition.plan.root), edition.records, edition.scale)
-
-
-def _confirmation(edition: Edition, document: str) -> str:
-    return confirmation_page.confirmation(edition.rows, edition.scale, edition.ledger_href(document))
-
-
-# What a marker such as `<!-- psm:ledger -->` in a plain page is replaced by.
-FILLERS: dict[str, Callable[[Edition, str], str]] = {
-    "ledger": _ledger,
-    "ledger-summary": _ledger_summary,
-    "nulls": lambda edition, _: ledger_page.nulls(edition.rows, edition.scale),
-    "confirmation": _confirmation,
-    "status": _status,
-    "verdict-words": lambda _edition, _document: badges.verdict_words(),
-    "edition": _edition,
-}
-
-
-def fill(text: str, page: str, edition: Edition, document: str) -> str:
-    """A plain page with its markers replaced. Raises UsageError for a marker that nobody fills."""
-    def one(match: re.Match[str]) -> str:
-        if match.group(1) not in FILLERS:
-            raise UsageError(f"{page} has the unknown marker '{match.group(0)}': known are {', '.join(FILLERS)}")
-        return FILLERS[match.group(1)](edition, document)
-
-    return MARKER.sub(one, text)
 
 
 def read_record(job: ChapterJob) -> dict[str, Any]:
@@ -163,9 +88,12 @@ def chapter_page(job: ChapterJob, edition: Edition, record: dict[str, Any]) -> N
             cell.metadata["mystnb"] = {"code_prompt_show": "Show the parameters of this run", "code_prompt_hide": "Hide them"}
     kept = ("kernelspec", "language_info")
     notebook.metadata = NotebookNode({k: v for k, v in notebook.metadata.items() if k in kept})
-    _under_title(notebook, badges.chapter_badges(chapter.claims, edition.rows, edition.scale, edition.ledger_href(document)), chapter.name)
-    citation = provenance.read_citation(edition.plan.root)
-    notebook.cells += [_markdown_cell(provenance.how_to_cite(citation, chapter, record)), _markdown_cell(provenance.box(record))]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = fill(cell.source, chapter.path.name, edition, document)
+    _under_title(notebook, opening.opening(chapter, notebook, edition), chapter.name)
+    citation = citing.read_citation(edition.plan.root)
+    notebook.cells += [_markdown_cell(citing.how_to_cite(citation, chapter, record)), _markdown_cell(provenance.box(record))]
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 

@@ -1,0 +1,70 @@
+"""Markers in a page's text, such as `<!-- psm:ledger -->` or `<!-- psm:value g1.apart_main -->`, and what replaces them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from psm.book import badges, citing, confirmation_page, ledger_page, provenance
+from psm.book.pages import Edition, top
+from psm.errors import UsageError
+from psm.evidence.shapes import is_own
+
+MARKER = re.compile(r"<!--\s*psm:([^\s>]*)[ \t]*([^>]*?)\s*-->")
+Filler = Callable[[Edition, str, str], str]     # from the edition, the page that is filled and the marker's argument
+
+
+def _ledger(edition: Edition, document: str, _: str) -> str:
+    return ledger_page.ledger(edition.rows, edition.scale, edition.link_from(document), top(document))
+
+
+def _ledger_summary(edition: Edition, document: str, _: str) -> str:
+    return ledger_page.summary(edition.rows, edition.scale, list(edition.chapters.values()), edition.link_from(document), edition.ledger_href(document))
+
+
+def _status(edition: Edition, document: str, _: str) -> str:
+    titles = {name: chapter.title for name, chapter in edition.chapters.items()}
+    return provenance.status(edition.records, titles, edition.link_from(document))
+
+
+def _edition(edition: Edition, _document: str, _: str) -> str:
+    return provenance.edition(citing.read_citation(edition.plan.root), edition.records, edition.scale)
+
+
+def _confirmation(edition: Edition, document: str, _: str) -> str:
+    return confirmation_page.confirmation(edition.rows, edition.scale, edition.ledger_href(document))
+
+
+def _verdict(edition: Edition, document: str, test: str) -> str:
+    """The verdict of a test, as a pill that leads to its line of the ledger."""
+    row = next((row for row in edition.rows if row["test"] == test and is_own(row)), None)
+    if row is None:
+        raise UsageError(f"the ledger has no test '{test}'")
+    return badges.linked(row, edition.ledger_href(document))
+
+
+FILLERS: dict[str, Filler] = {
+    "ledger": _ledger,
+    "ledger-summary": _ledger_summary,
+    "nulls": lambda edition, _document, _: ledger_page.nulls(edition.rows, edition.scale),
+    "confirmation": _confirmation,
+    "status": _status,
+    "verdict-words": lambda _edition, _document, _: badges.verdict_words(),
+    "edition": _edition,
+    "value": lambda edition, _document, name: edition.value_text(name),
+    "verdict": _verdict,
+}
+
+
+def fill(text: str, page: str, edition: Edition, document: str) -> str:
+    """A page's text with its markers replaced. Raises UsageError, naming the page, for a marker that nobody fills."""
+    def one(match: re.Match[str]) -> str:
+        name, argument = match.groups()
+        if name not in FILLERS:
+            raise UsageError(f"{page} has the unknown marker '{match.group(0)}': known are {', '.join(FILLERS)}")
+        try:
+            return FILLERS[name](edition, document, argument)
+        except UsageError as error:
+            raise UsageError(f"{page}, marker '{match.group(0)}': {error}") from None
+
+    return MARKER.sub(one, text)

@@ -1,0 +1,36 @@
+"""How a chapter opens: under its title the verdicts, how long it takes to read, what to read before, and where to run it."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+
+from nbformat import NotebookNode
+
+from psm.book import badges, launch
+from psm.book.chapters import Chapter
+from psm.book.pages import Edition
+
+WORDS_PER_MINUTE = 200
+CODE_LINES_PER_MINUTE = 20
+
+
+def reading_minutes(notebook: NotebookNode) -> int:
+    """Minutes to read a page: its words, and the lines of code that are not folded away."""
+    words = sum(len(re.findall(r"\w+", cell.source)) for cell in notebook.cells if cell.cell_type == "markdown")
+    folded = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
+    shown = [cell for cell in notebook.cells if cell.cell_type == "code" and not folded & set(cell.metadata.get("tags", []))]
+    lines = sum(len(cell.source.splitlines()) for cell in shown)
+    return max(1, math.ceil(words / WORDS_PER_MINUTE + lines / CODE_LINES_PER_MINUTE))
+
+
+def opening(chapter: Chapter, notebook: NotebookNode, edition: Edition) -> str:
+    """What stands under a chapter's title, as one block of HTML without blank lines."""
+    document = edition.documents[chapter.name]
+    shown = badges.chapter_badges(chapter.claims, edition.rows, edition.scale, edition.ledger_href(document))
+    link = edition.link_from(document)
+    before = ", ".join(f'<a href="{link(name)}">{html.escape(badges.plain(edition.chapters[name].title))}</a>' for name in chapter.prerequisites)
+    facts = [f"About {reading_minutes(notebook)} minutes to read"] + ([f"Read before: {before}"] if before else [])
+    facts += [f'<a href="{href}">{html.escape(label)}</a>' for label, href in launch.links(chapter, edition)]
+    return shown + f'<p class="psm-opening">{" · ".join(facts)}</p>'
