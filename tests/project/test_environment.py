@@ -25,6 +25,8 @@ NOT_IMPORTED = {
     "gguf": "transformers imports it to read a GGUF file",
     "hypothesis": "tests",
     "jupyterlab": "`make lab`, run as a command",
+    "sphinx-tippy": "named in _config.yml: glossary terms under the pointer",
+    "sphinx-mathjax-offline": "named in _config.yml: MathJax without a network",
     "accelerate": "transformers imports it to read a GGUF file, and for its Trainer",
     "pytest-xdist": "runs the tests on all cores",
 }
