@@ -7,7 +7,7 @@ READY := .venv/ready-$(KEY)
 BENCH := .venv/bench-$(shell (echo $(KEY); cat workflow/set-up-bench.sh) | cksum | tr ' ' '-')
 PY := .venv/bin/python
 
-.PHONY: help setup book test bench lab edition clean-pages
+.PHONY: help setup book test bench lab edition verify freeze clean-pages
 .DELETE_ON_ERROR:
 
 help:  ## say what can be made
@@ -30,6 +30,12 @@ lab: .venv/lab-$(KEY)  ## open the chapters as notebooks in JupyterLab
 
 edition: $(READY)  ## write evidence/ and the README's ledger from a finished run and a clean tree
 	@$(PY) -m psm edition --scale $(SCALE)
+
+verify: $(READY)  ## check the published edition against its manifest and checksums
+	@$(PY) -m psm verify --scale $(SCALE)
+
+freeze: $(READY)  ## maintainers: tag the version that is checked out, with the checksum of its published edition
+	@$(PY) -m psm freeze --scale $(SCALE)
 
 clean-pages:  ## delete the built pages; models and runs stay
 	rm -rf _build

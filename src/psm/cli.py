@@ -43,6 +43,8 @@ def build_parser() -> Parser:
         ("pages", "build the pages from what has been executed"),
         ("ledger", "print the verdicts"),
         ("edition", "write evidence/ and the README's ledger from a finished run and a clean tree"),
+        ("verify", "check the published edition, file by file, against its manifest and checksums"),
+        ("freeze", "tag the version that is checked out, with the checksum of its published edition"),
     ):
         _scaled(commands.add_parser(name, help=does, description=_sentence(does)), "laptop")
     does = "hold this run against the published edition and name what drifted"
@@ -229,6 +231,21 @@ def _edition(options: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(options: argparse.Namespace) -> int:
+    from psm.book.freezing import verify
+
+    print(verify(options.scale))
+    return 0
+
+
+def _freeze(options: argparse.Namespace) -> int:
+    from psm.book.freezing import freeze
+
+    tag = freeze(options.scale)
+    print(f"frozen as {tag}: git show {tag} says what it vouches for; git push origin {tag} publishes it")
+    return 0
+
+
 def _models(options: argparse.Namespace) -> int:
     from psm.real.sources import fetch, listing
 
@@ -264,6 +281,7 @@ def _job(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "book": _book, "run": _run, "pages": _pages, "ledger": _ledger, "compare": _compare, "edition": _edition,
+    "verify": _verify, "freeze": _freeze,
     "models": _models, "lab": _lab, "job": _job,
 }
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from psm.book import kept_notebooks
 from psm.book.badges import Row
+from psm.book.pages import Edition
 from psm.book.plan import ChapterJob, Plan, make_plan
 from psm.book.records import git_state, now
 from psm.book.stage import read_record
@@ -19,6 +21,8 @@ from psm.files import project_root, read_json, replace_folder, sha256_file, writ
 from psm.scale import get_scale
 
 MANIFEST = "MANIFEST.json"
+CHECKSUMS = "SHA256SUMS"      # for `sha256sum -c`: everything in the manifest, and the manifest
+NOTEBOOKS = f"../{kept_notebooks.FOLDER}/"     # from an edition's folder; the notebooks are those of the edition made last
 SIDE_BY_SIDE = "side_by_side.md"
 KEPT = ("measurements.csv", "values.json", "record.json")
 BEGIN, END = "<!-- ledger:begin -->", "<!-- ledger:end -->"
@@ -51,9 +55,12 @@ def write_edition(plan: Plan, commit: str) -> Path:
         write_whole(folder / SIDE_BY_SIDE, f"# World and real model side by side, {scale} scale\n\n{side_by_side(rows)}")
         for name in ("ledger.json", "ledger.csv", SIDE_BY_SIDE):
             files[name] = {"sha256": sha256_file(folder / name), "ledger_key": plan.ledger_key}
-        write_json(folder / MANIFEST, {"scale": scale, "commit": commit, "made_at": now(), "ledger_key": plan.ledger_key, "files": files})
+        files |= _write_notebooks(plan, rows, folder, commit)
+        _write_manifest(folder, {"scale": scale, "commit": commit, "made_at": now(), "ledger_key": plan.ledger_key, "files": files})
         verify_edition(folder)
+        replace_folder(folder.parent / kept_notebooks.FOLDER, target.parent / kept_notebooks.FOLDER)
         replace_folder(folder, target)
+    _let_go_of_notebooks(target)
     write_whole(plan.root / "README.md", readme)
     return target
 
@@ -118,6 +125,33 @@ def _copy_chapter(job: ChapterJob, folder: Path) -> dict[str, dict[str, Any]]:
     return lines
 
 
+def _write_notebooks(plan: Plan, rows: Sequence[Row], folder: Path, commit: str) -> dict[str, dict[str, Any]]:
+    """Write the executed notebooks beside the new edition, and return their lines of the manifest."""
+    records = {job.chapter.name: read_record(job) for job in plan.chapters}
+    shelf = folder.parent / kept_notebooks.FOLDER
+    shelf.mkdir()
+    written = kept_notebooks.write_notebooks(Edition(plan, rows, tuple(records.values()), {}, None), shelf, commit)
+    return {f"{NOTEBOOKS}{name}": {
+        "sha256": sha256_file(shelf / name), "chapter": Path(name).stem, "commit": records[Path(name).stem]["commit"],
+        "started_at": records[Path(name).stem]["started_at"]} for name in written}
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """The manifest, and after it the checksums, which cover it too."""
+    write_json(folder / MANIFEST, {**manifest, "checksums": CHECKSUMS})
+    lines = {name: entry["sha256"] for name, entry in manifest["files"].items()} | {MANIFEST: sha256_file(folder / MANIFEST)}
+    write_whole(folder / CHECKSUMS, "".join(f"{digest}  {name}\n" for name, digest in sorted(lines.items())))
+
+
+def _let_go_of_notebooks(edition: Path) -> None:
+    """Editions at other scales no longer vouch for the notebooks, which are this edition's now."""
+    for path in sorted(edition.parent.glob(f"*/{MANIFEST}")):
+        manifest = read_json(path)
+        kept = {name: entry for name, entry in manifest["files"].items() if not name.startswith(NOTEBOOKS)}
+        if path.parent != edition and len(kept) < len(manifest["files"]):
+            _write_manifest(path.parent, {**manifest, "files": kept})
+
+
 def _readme(plan: Plan, rows: Sequence[Row]) -> str:
     """The README with the ledger of this edition between its two marks."""
     path = plan.root / "README.md"
@@ -132,16 +166,28 @@ def _readme(plan: Plan, rows: Sequence[Row]) -> str:
 
 
 def verify_edition(folder: Path | str) -> int:
-    """Check every file of an edition against its manifest and return their number. RunError names what differs."""
+    """Check every file of an edition against its manifest and its checksums, and return their number. RunError names what differs."""
     folder = Path(folder)
     manifest = read_json(folder / MANIFEST)
     files = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(files, dict) or not all(isinstance(entry, dict) and "sha256" in entry for entry in files.values()):
         raise RunError(f"{folder / MANIFEST} lists no files with their sha256: make the edition again")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST, CHECKSUMS}
+    if any(name.startswith(NOTEBOOKS) for name in files):
+        present |= {f"{NOTEBOOKS}{path.name}" for path in (folder / NOTEBOOKS).glob("*") if path.is_file()}
     problems = [f"{name} is missing" for name in sorted(set(files) - present)]
     problems += [f"{name} is not in the manifest" for name in sorted(present - set(files))]
     problems += [f"{name} was changed" for name in sorted(present & set(files)) if sha256_file(folder / name) != files[name]["sha256"]]
+    problems += _wrong_checksums(folder, files) if "checksums" in manifest else []
     if problems:
         raise RunError(f"the edition in {folder} is not the one its manifest describes: {'; '.join(problems)}")
     return len(files)
+
+
+def _wrong_checksums(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the file of checksums says otherwise than the manifest, in words."""
+    if not (folder / CHECKSUMS).is_file():
+        return [f"{CHECKSUMS} is missing"]
+    stated = {name: digest for digest, _, name in (line.partition("  ") for line in (folder / CHECKSUMS).read_text().splitlines())}
+    right = {name: entry["sha256"] for name, entry in files.items()} | {MANIFEST: sha256_file(folder / MANIFEST)}
+    return [f"{CHECKSUMS} is wrong about {name}" for name in sorted(set(stated) | set(right)) if stated.get(name) != right.get(name)]

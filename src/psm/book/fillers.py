@@ -51,6 +51,7 @@ FILLERS: dict[str, Filler] = {
     "status": _status,
     "verdict-words": lambda _edition, _document, _: badges.verdict_words(),
     "edition": _edition,
+    "cite-book": lambda edition, _document, _: citing.cite_book(citing.read_citation(edition.plan.root), edition.records, edition.scale),
     "value": lambda edition, _document, name: edition.value_text(name),
     "verdict": _verdict,
 }

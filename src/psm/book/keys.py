@@ -17,7 +17,7 @@ from psm.files import content_key, sha256_file, source_digest
 
 NUMERIC_PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas")   # a change of version may change every number
 NOT_SCIENCE = ("book", "exercises", "cli.py", "__main__.py")
-SITE_FILES = ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff")
+SITE_FILES = ("_config.yml", "_toc.yml", "references.bib", "CITATION.cff", "pyproject.toml", "constraints.txt")
 SITE_FOLDERS = ("_static", "_ext", "_templates", "static")
 
 

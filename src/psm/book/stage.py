@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from psm.book import citing, opening, provenance
+from psm.book import bibliography, citing, launch, opening, provenance
 from psm.book.badges import Row
 from psm.book.chapters import read_chapter, toc_pages
 from psm.book.fillers import fill
@@ -93,7 +93,9 @@ def chapter_page(job: ChapterJob, edition: Edition, record: dict[str, Any]) -> N
             cell.source = fill(cell.source, chapter.path.name, edition, document)
     _under_title(notebook, opening.opening(chapter, notebook, edition), chapter.name)
     citation = citing.read_citation(edition.plan.root)
-    notebook.cells += [_markdown_cell(citing.how_to_cite(citation, chapter, record)), _markdown_cell(provenance.box(record))]
+    references = bibliography.own_list(notebook, document)
+    ends = [*references, citing.how_to_cite(citation, chapter, record), provenance.box(record)]
+    notebook.cells += [_markdown_cell(text) for text in ends]
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
@@ -122,7 +124,8 @@ def stage(plan: Plan, ledger_rows: Sequence[Row], folder: Path) -> Path:
         notebook = chapter_page(job, edition, record)
         write_whole(folder / f"{chapters[job.chapter.name]}.ipynb", nbformat.writes(notebook) + "\n")
     for page, text in texts.items():
-        write_whole(folder / page.relative_to(plan.root), fill(text, page.name, edition, documents[page]))
+        write_whole(folder / page.relative_to(plan.root), bibliography.with_list(fill(text, page.name, edition, documents[page]), documents[page]))
+    launch.stage_downloads(edition, folder / EXTRA)
     _copy_site(plan, ledger_rows, folder)
     return folder
 
