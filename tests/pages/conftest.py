@@ -178,6 +178,7 @@ def make_toy(root: Path) -> Toy:
 def toy(tmp_path, monkeypatch):
     monkeypatch.setenv("PSM_PROJECT", str(tmp_path / "book"))
     monkeypatch.delenv("PSM_HOME", raising=False)
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
     return make_toy(tmp_path / "book")
 
 

@@ -10,7 +10,7 @@ import pytest
 from psm.book import edition
 from psm.book.edition import make_edition, verify_edition, write_edition
 from psm.errors import RunError, UsageError
-from psm.files import write_json, write_whole
+from psm.files import sha256_file, write_json, write_whole
 
 README = "# Toy\n\nBefore.\n\n<!-- ledger:begin -->\nold\n<!-- ledger:end -->\n\nAfter.\n"
 
@@ -42,7 +42,36 @@ def test_an_edition_holds_every_file_with_its_provenance(clean):
     assert len(manifest["commit"]) == 40 and manifest["scale"] == "laptop"
     assert not list(folder.rglob("*.svg")) and not list(folder.rglob("*.ipynb"))
     assert json.loads((folder / "ledger.json").read_text()) == clean.rows
-    assert verify_edition(folder) == len(manifest["files"]) == 13
+    assert verify_edition(folder) == len(manifest["files"]) == 15
+
+
+def test_an_edition_holds_the_executed_notebooks(clean):
+    folder = make_edition("laptop")
+    assert sorted(p.name for p in (folder.parent / "notebooks").iterdir()) == ["alpha.ipynb", "beta.ipynb"]
+    line = json.loads((folder / "MANIFEST.json").read_text())["files"]["../notebooks/beta.ipynb"]
+    assert line["chapter"] == "beta" and line["sha256"] == sha256_file(folder.parent / "notebooks" / "beta.ipynb")
+
+
+def sha256sum(folder):
+    return subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_sha256sum_accepts_the_checksums_and_they_cover_everything(clean):
+    folder = make_edition("laptop")
+    done = sha256sum(folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": OK") == 16 and "MANIFEST.json: OK" in done.stdout and "../notebooks/beta.ipynb: OK" in done.stdout
+    write_whole(folder.parent / "notebooks" / "beta.ipynb", "{}")
+    assert sha256sum(folder).returncode != 0
+
+
+def test_another_scale_takes_the_notebooks_over_and_both_editions_verify(clean, monkeypatch):
+    laptop = make_edition("laptop")
+    git(clean.root, "add", ".")
+    git(clean.root, "commit", "-qm", "edition")
+    full = write_edition(clean.at_scale("full"), "e" * 40)
+    assert verify_edition(full) == 15 and verify_edition(laptop) == 13
+    assert sha256sum(full).returncode == sha256sum(laptop).returncode == 0
 
 
 def test_an_edition_holds_world_and_model_side_by_side(clean):
@@ -152,13 +181,18 @@ def test_a_failed_edition_leaves_the_old_one(clean):
     with pytest.raises(UsageError, match="holds no measurements.csv"):
         write_edition(clean.plan, "e" * 40)
     assert {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
-    assert [p.name for p in folder.parent.iterdir()] == ["laptop"]
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["laptop", "notebooks"]
 
 
 @pytest.mark.parametrize("spoil, message", [
     (lambda folder: write_whole(folder / "beta" / "measurements.csv", "other\n"), "beta/measurements.csv was changed"),
     (lambda folder: (folder / "ledger.csv").unlink(), "ledger.csv is missing"),
     (lambda folder: write_whole(folder / "stray.csv", "x\n"), "stray.csv is not in the manifest"),
+    (lambda folder: write_whole(folder.parent / "notebooks" / "beta.ipynb", "{}"), "../notebooks/beta.ipynb was changed"),
+    (lambda folder: write_whole(folder.parent / "notebooks" / "stray.ipynb", "{}"), "../notebooks/stray.ipynb is not in the manifest"),
+    (lambda folder: (folder.parent / "notebooks" / "beta.ipynb").unlink(), "../notebooks/beta.ipynb is missing"),
+    (lambda folder: (folder / "SHA256SUMS").unlink(), "SHA256SUMS is missing"),
+    (lambda folder: write_whole(folder / "SHA256SUMS", f"{'0' * 64}  ledger.csv\n"), "SHA256SUMS is wrong about ledger.csv"),
 ])
 def test_a_changed_edition_is_noticed(clean, spoil, message):
     folder = make_edition("laptop")

@@ -31,7 +31,7 @@ NOT_IMPORTED = {
     "pytest-xdist": "runs the tests on all cores",
 }
 # Imported here, but parts of a declared dependency that pins them itself.
-PART_OF = {"sphinx": "jupyter-book", "docutils": "jupyter-book", "myst-nb": "jupyter-book", "jupyter-client": "nbclient", "ipython": "ipykernel"}
+PART_OF = {"sphinx": "jupyter-book", "docutils": "jupyter-book", "myst-nb": "jupyter-book", "jupyter-client": "nbclient", "ipython": "ipykernel", "pybtex": "jupyter-book", "jsonschema": "nbformat"}
 
 
 def requirements(pyproject: dict) -> dict[str, list[Requirement]]:

@@ -9,7 +9,7 @@ import re
 
 from nbformat import NotebookNode
 
-ROLE = re.compile(r"(\{cite(?::\w+)?\}`)([^`]+)(`)")
+ROLE = re.compile(r"(?<!`)(\{cite(?::\w+)?\}`)([^`]+)(`)")
 _KEY = re.compile(r"(?:^|(?<=,))(\s*(?:\{[^{}]*\}\s*)?)([^\s,{}]+)")     # a key, after what `{see}key{p. 3}` puts before it
 
 
