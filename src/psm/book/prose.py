@@ -2,9 +2,10 @@
 
 A number in a sentence is innocent if it is bound to a run (glued, or filled in by a marker), if the sentence cites a publication, or
 if it is a constant of the experiment: a literal in a cell that the page shows, in its front matter, or in its entries of the
-registry. Four kinds of wording are results whatever the number: change by a factor ("doubled"), a share of units ("two of three
-seeds"), a part of something measured ("a third of the shift"), and a course ("rose from .2 to .8"). These are innocent only in a
-sentence that cites, or that says what would, should or is predicted to happen.
+registry. Some wordings are results whatever the number: change by a factor ("doubled"), a share of seeds or models ("two of three
+seeds"), a part of something measured ("a third of the shift"), a course ("rose from .2 to .8"), and others of `RESULT_WORDS`. These
+are innocent only in a sentence that cites, asks or instructs, or that says what would, should or is predicted to happen.
+The strings of a page's cells count as prose too, for they reach the reader as captions, alt texts and glued text.
 """
 
 from __future__ import annotations
@@ -142,22 +143,22 @@ _OPTION = re.compile(r"^:[\w-]+:.*$", re.M)
 WORDS_OF_A_SENTENCE = 6      # a string in a cell with fewer words is a name or a label
 
 
-def _cells(text: str) -> Iterable[tuple[int, str, frozenset[str]]]:
-    """Every code cell: the line before its first, its source without options, its tags."""
+def _cells(text: str) -> Iterable[tuple[int, ast.Module, frozenset[str]]]:
+    """Every code cell of Python alone: the line before its first, its syntax tree, its tags."""
     for match in _CELL.finditer(text):
         body = match.group(1)
         tags = re.search(r"^:tags: \[([^\]]*)\]", body, re.M)
-        yield text.count("\n", 0, match.start(1)), _OPTION.sub("", body), frozenset(tag.strip() for tag in tags.group(1).split(",")) if tags else frozenset()
+        try:
+            tree = ast.parse(_OPTION.sub("", body))
+        except SyntaxError:      # a cell with a command of IPython
+            continue
+        yield text.count("\n", 0, match.start(1)), tree, frozenset(tag.strip() for tag in tags.group(1).split(",")) if tags else frozenset()
 
 
 def cell_sentences(text: str) -> list[tuple[int, str]]:
     """Sentences among the strings of a page's cells, which reach the reader as captions, alt texts and glued text; what code fills in is bound."""
     found = []
-    for before, source, _ in _cells(text):
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:
-            continue
+    for before, tree, _ in _cells(text):
         inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)} \
             | {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
@@ -200,12 +201,8 @@ def design_numbers(text: str, registered: Iterable[Mapping[str, Any]] = ()) -> f
     found: set[float] = set()
     if text.startswith("---\n"):
         found |= set(_numbers_in(yaml.safe_load(text[4:text.index("\n---", 4)])))
-    for _, source, tags in _cells(text):
+    for _, tree, tags in _cells(text):
         if _FOLDED & tags:
-            continue
-        try:
-            tree = ast.parse(source)
-        except SyntaxError:
             continue
         found |= {abs(float(node.value)) for node in ast.walk(tree)
                   if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool)}
@@ -291,8 +288,8 @@ def bound_keys(text: str, keys: Iterable[str]) -> set[str]:
     whole: set[str] = set()
     built: list[tuple[str | None, ...]] = []     # None where code fills in a part
     words: set[str] = set()
-    for _, source, _ in _cells(text):
-        for node in ast.walk(ast.parse(source)):
+    for _, tree, _ in _cells(text):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, (str, int)):
                 words |= {word := re.sub(r"\W+", "_", str(node.value)), word.lower()}
             elif isinstance(node, ast.keyword) and node.arg:
