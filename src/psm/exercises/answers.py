@@ -69,12 +69,18 @@ def held(answer: Any, reference: Callable[..., Any], cases: Cases, mistakes: Mis
     if not failed:
         return
     for mistake, hint in mistakes:
-        if all(_near(got, _quietly(mistake, arguments), tolerance) for got, (_, arguments) in zip(found, cases)):
+        if _explains([_quietly(mistake, arguments) for _, arguments in cases], found, failed, tolerance):
             raise Wrong(hint)
     label, got, want = cases[failed[0]][0], found[failed[0]], right[failed[0]]
     if not np.isfinite(got).all():
         raise Wrong(f"Where {label}, your function gives a number that is infinite or not a number (NaN): look for a logarithm of zero or a division by zero.")
     raise Wrong(f"Wrong where {label}: expected {_shown(want)}, and your function gives {_shown(got)}.")
+
+
+def _explains(mistaken: Sequence[np.ndarray], found: Sequence[np.ndarray], failed: Sequence[int], tolerance: float) -> bool:
+    """Whether a mistaken function gives what the student's gives, wherever both give numbers, a case that failed among these."""
+    comparable = [case for case, pair in enumerate(zip(mistaken, found)) if all(np.isfinite(x).all() for x in pair)]
+    return bool(set(comparable) & set(failed)) and all(_near(mistaken[case], found[case], tolerance) for case in comparable)
 
 
 def _compared(got: Any, want: np.ndarray) -> np.ndarray:

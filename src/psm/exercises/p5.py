@@ -42,10 +42,10 @@ def can_be_believed(world: World, policy: tuple[tuple[str, str, float], ...]) ->
 def judge_policies(answer: Any) -> None:
     if not isinstance(answer, (str, list, tuple, set, frozenset)):
         raise Wrong("Give a list of letters, such as ['A', 'E'].")
-    given = {letter for letter in answer if not (isinstance(letter, str) and not letter.strip(" ,"))}
-    if Ellipsis in given:
+    given = [letter for letter in answer if not (isinstance(letter, str) and not letter.strip(" ,"))]
+    if any(letter is Ellipsis for letter in given):
         raise Wrong("There are still dots in your list.")
-    if unknown := [letter for letter in given if letter not in POLICIES]:
+    if unknown := [letter for letter in given if not isinstance(letter, str) or letter not in POLICIES]:
         raise Wrong(f"{unknown[0]!r} is not one of the letters {', '.join(POLICIES)}.")
     world = world_called("main")
     for letter, policy in POLICIES.items():

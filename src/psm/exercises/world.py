@@ -71,8 +71,7 @@ def judge_belief(answer: Any) -> None:
         (lambda prior, told: prior * told.prod(0), "The beliefs do not sum to one yet: divide by their sum."),
         (lambda prior, told: told.prod(0), "You left out the prior, and the beliefs do not sum to one yet."),
         (lambda prior, told: _share(prior * (told[-1] if len(told) else 1)), "You used the last answer only: every answer counts."),
-        (lambda prior, told: _share(prior * (told.sum(0) if len(told) else 1)), "You added the answers' probabilities. Answers come one after the other, given who speaks, so their probabilities multiply."),
-        (lambda prior, told: _share(prior * (told.mean(0) if len(told) else 1)), "You averaged the answers' probabilities. Given who speaks they multiply."),
+        (lambda prior, told: _share(prior * told.sum(0)), "You added or averaged the answers' probabilities. Answers come one after the other, given who speaks, so their probabilities multiply."),
     ))
 
 
