@@ -125,7 +125,8 @@ def test_it_is_found_in_lists_tables_boxes_quotations_and_captions(after, plante
     "In {glue:text}`n_worse` of {glue:text}`n_main` models it rose to {glue:text}`p_insecure`.",
     "It rose to <!-- psm:value g1.p_insecure --> there.",
     "It lies at `0.4312` of [the page](https://example.org/0.4312).",
-    "The ways differ: rival 2, Control 1 and the arm `step 17`.",
+    "The ways differ: rival 2, Control 1, exercise 33 and the arm `step 17`.",
+    "Pairs and triples of answers are known; read it in ten minutes, or in a session of ninety.",
 ])
 def test_what_is_no_typed_result_passes(sentence):
     assert in_g1(sentence)[0] == []

@@ -59,7 +59,8 @@ _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b\d+(?:st|nd|rd|th)\b"), NAME),
     (re.compile(r"\b95 %(?= (?:interval|half-width|confidence))"), NAME),
     (re.compile(r"\b[A-Za-z]+[-\w]*\d[\w.-]*\w|\b[A-Z]\d+(?:\.\w+)*|\b[A-Za-z]+-\d[\w.-]*"), NAME),
-    (re.compile(r"\b[Rr]ivals? \d|\bControl \d|\b[Cc]hapter \d+"), NAME),
+    (re.compile(r"\b[Rr]ivals? \d|\bControl \d|\b[Cc]hapter \d+|\b[Ee]xercises? \d+"), NAME),
+    (re.compile(r"^\|\s*\d+(?: to \d+)?(?=[\s|])", re.M), "| " + NAME),
 )
 
 
@@ -220,31 +221,38 @@ _MANY = (r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a dozen
          rf"|{_TENS}|(?<![.,\d])\d+(?!\.\d))")
 _EACH = r"(?:seed|model|training|run|world|assistant|network|redraw|replication|arm|control|test|item|question|template|pair|case|comparison|domain|subject)s"
 _KIND = r"(?:base |main |trained |real |tiny |fresh |single |published |primary |secondary |registered |held-out )?"
-_PART = rf"(?:(?:(?:a|one|about a|the) )?(?:half|third|quarter|fifth|tenth)|(?:two|three|four|five|nine) (?:thirds|quarters|fifths|tenths)|{_DIGITS} ?(?:%|per ?cent)|{_TENS} per ?cent)"
+_PART = (r"(?:(?:(?:a|one|about a|the) )?(?:half|third|quarter|fifth|tenth)|(?:two|three|four|five|nine) (?:thirds|quarters|fifths|tenths)"
+         rf"|{_DIGITS} ?(?:%|per ?cent)|{_TENS} per ?cent)")
 _MEASURED = (r"(?:shift|spread|effect|gap|difference|change|movement|rise|fall|drop|inference|distance|variance|advantage|probability|probabilities"
              r"|lead|divergence|log-odds|margin|level|increase|decrease|loss|gain|skill|bad answers|answers|size|value|way)s?")
-_MOVES = (r"(?:rose|rises?|risen|rising|fell|falls?|fallen|falling|drop(?:s|ped|ping)?|gr[eo]ws?|growing|went|climb(?:s|ed|ing)?|shr[aiu]nks?|mov(?:e|es|ed|ing)|jump(?:s|ed)?"
-          r"|s[aiu]nks?|increas(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|reach(?:es|ed|ing)?|gain(?:s|ed)?|lost|shift(?:s|ed)?|brings?|brought|came|rais(?:e|es|ed|ing)|lower(?:s|ed|ing)?|cuts?|t[ao]kes?|took)")
-_LEVEL = r"(?:probability|probabilities|odds|log-odds|share|margin|R²|estimate|mean|average|slope|correlation|divergence|accuracy|shift|gap|difference|effect)"
+_MOVES = (r"(?:rose|rises?|risen|rising|fell|falls?|fallen|falling|drop(?:s|ped|ping)?|gr[eo]ws?|growing|went|climb(?:s|ed|ing)?|shr[aiu]nks?"
+          r"|mov(?:e|es|ed|ing)|jump(?:s|ed)?|s[aiu]nks?|increas(?:e|es|ed|ing)|decreas(?:e|es|ed|ing)|reach(?:es|ed|ing)?|gain(?:s|ed)?|lost"
+          r"|shift(?:s|ed)?|brings?|brought|came|rais(?:e|es|ed|ing)|lower(?:s|ed|ing)?|cuts?|takes?|took)")
+_LEVEL = (r"(?:probability|probabilities|odds|log-odds|share|margin|R²|estimate|mean|average|slope|correlation|divergence|accuracy|shift|gap"
+          r"|difference|effect)")
 _MORE = r"(?:more|less|fewer|larger|smaller|higher|lower|likelier|greater|bigger|stronger|weaker|likely|worse|better|further|faster)"
 
 RESULT_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple((name, re.compile(pattern, re.I)) for name, pattern in {
-    "a factor": r"\b(?:doubled|doubling|doubles|tripled|tripling|triples|trebled|trebles|quadrupled|quadruples|halved|halving"
+    "a factor": r"\b(?:doubled|doubling|tripled|tripling|trebled|trebling|quadrupled|quadrupling|halved|halving"
+                r"|(?:doubles|triples|trebles|quadruples)(?= (?:the|its?|that|what|in|when|after|with)\b|[.,;])"
                 rf"|(?:two|three|four|five|six|seven|eight|nine|ten|hundred|\d+)-?fold"
-                rf"|(?:twice|thrice|(?:{_MANY}|{_DIGITS}) times) (?:as|that of|what|its|their|the(?! rate| learning rate| steps| number)|{_MORE})|a factor of (?:about )?(?:{_MANY}|{_DIGITS})|half as (?:much|many|likely|large|strong|often|big|far|high))\b",
+                rf"|(?:twice|thrice|(?:{_MANY}|{_DIGITS}) times) (?:as|that of|what|its|their|the(?! rate| learning rate| steps| number)|{_MORE})"
+                rf"|a factor of (?:about )?(?:{_MANY}|{_DIGITS})|half as (?:much|many|likely|large|strong|often|big|far|high))\b",
     "a share of replicates": rf"\b(?:one of (?:the |our )?{_MANY}|(?:{_MANY}|nearly all|almost all|most|all|both|every one|few|hardly any|none(?! of these)|neither)"
                              rf" of (?:the |these |those |our |its |all )*(?:{_MANY} |⟦bound⟧ )?) ?{_KIND}{_EACH}\b",
     "most replicates": rf"(?<!at )\b(?:nearly all|almost all|most|hardly any|almost every|nearly every) {_KIND}(?:seeds?|models|trainings|runs|worlds|redraws?|replications?)\b"
                        rf"|\b(?:the|a) (?:great |large |vast )?majority of (?:the )?{_KIND}{_EACH}\b",
     "all replicates or only some": rf"\ball (?:of )?(?:the )?{_MANY} {_KIND}{_EACH}\b|\bonly (?:one|a single|{_MANY}) {_KIND}(?:{_EACH}|seed|model|training|run|item)\b"
-                                   r"|\b(?:in|for) every (?:single )?(?:seed|model|training|run)\b|^every (?:single )?(?:seed|training)\b",
+                                   r"|\bin every (?:single )?(?:seed|model|training|run)\b|^every (?:single )?(?:seed|training)\b",
     "k in n": rf"\b(?:one|{_MANY})(?: [a-z]+)? (?:in|out of|of every) (?:every )?{_MANY}\b(?! (?:{_EACH}|parts|ways))|\b{_MANY} out of {_MANY}\b",
     "a part of something measured": rf"(?<!⟦bound⟧ than )\b{_PART} (?:of )?(?:(?:the|that|this|its|their|all|what) (?:[\w⟦⟧-]+ ){{0,2}}?){_MEASURED}\b",
     "a course": rf"\b{_MOVES}\b(?: [\w⟦⟧-]+){{0,4}}? (?:from|to|by|at) (?:about |some |nearly |roughly |around |almost |only |as much as )*(?:{_DIGITS}|{_PART}\b)",
-    "a level": rf"\b{_LEVEL}\b(?: [\w⟦⟧()-]+){{0,5}}? (?:is|was|are|were|stands at|of|at|reads) (?:about |some |nearly |only |just |roughly )*(?:{_DIGITS}|{_TENS} per ?cent|{_PART}(?! of))",
+    "a level": rf"\b{_LEVEL}\b(?: [\w⟦⟧()-]+){{0,5}}? (?:is|was|are|were|stands at|of|at|reads)"
+               rf" (?:about |some |nearly |only |just |roughly )*(?:{_DIGITS}|{_TENS} per ?cent|{_PART}(?! of))",
     "an estimate": rf"\b(?:about|roughly|nearly|around|approximately|almost|some|over|under) (?:\d*\.\d+|\d+ ?(?:%|per ?cent)|{_TENS} per ?cent)",
     "a number of units": rf"\b(?:one|{_MANY}|half a|one and a half|two and a half) (?:whole |full )?(?:log-odds|nats?|percentage points)\b",
-    "a duration": rf"\b(?:{_MANY}|{_DIGITS}|half an|an) (?:seconds|minutes|hours?)\b",
+    "a duration": r"\b(?:about|some|nearly|roughly|around|almost|over|under|(?:(?:takes?|took|lasts|lasted|needs|needed|ran|runs)(?: [\w⟦⟧-]+){0,4}?)) "
+                  rf"(?:{_MANY}|{_DIGITS}|half an|an) (?:seconds|minutes|hours?)\b",
     "significance": rf"\b(?:statistically|highly|very) significant\b|\bsignificant(?:ly)? at\b|\bp ?[<=≤>] ?{_DIGITS}",
 }.items())
 
@@ -255,11 +263,14 @@ _CONDITIONAL = re.compile(
 _INSTRUCTION = re.compile(r"^(?:\*\*Predict first\.\*\* )?(?:Set|Run|Train|Post-train|Replace|Change|Use|Make|Try|Give|Repeat)\b")
 
 
+_NOTHING_AND_ALL = (0.0, 1.0)
+
+
 def _is_design(number: str, design: Collection[float]) -> bool:
     """Whether a typed number is a constant of the experiment; a percentage also stands for its fraction."""
     value = abs(float(re.sub(r"[^\d.e-]|^-", "", re.sub(r" ?(?:%|per ?cent)", "", number).replace("\N{MINUS SIGN}", "-"))))
     meant = {value, value / 100} if re.search(r"%|cent", number) else {value}
-    return any(abs(one - known) < 1e-9 for one in meant for known in design)
+    return any(abs(one - known) < 1e-9 for one in meant for known in (*_NOTHING_AND_ALL, *design))
 
 
 def _states(sentence: str) -> bool:
