@@ -74,7 +74,7 @@ def _like_it(answer: Any) -> None:
     judge_function(answer, _share, cases, {
         "That is the share of humans among all speakers: what the rival, the frequency of words, knows. Leave out those who are not alike first.":
             lambda speakers, like: _share(speakers, {}),
-        "You divided by all speakers. The question is how many of the speakers *like it* are human: divide by their share.": _of_all,
+        "You divided by all speakers. The question is how many of the speakers like it are human: divide by their share.": _of_all,
         "You counted sorts of speakers. Some sorts are far more common than others: add up their shares.": _counted,
         "A speaker is like it who has all of these traits, not one of them.": _some_trait,
     })

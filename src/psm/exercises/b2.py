@@ -57,7 +57,7 @@ def _mixed_odds(p: float, human: float, machine: float, thanked: float) -> float
 def _believed(answer: Any) -> None:
     cases = [(0.0, 0.9, 0.1, 0.1), (0.2, 0.9, 0.1, 0.1), (0.7, 0.9, 0.1, 0.1), (1.0, 0.9, 0.1, 0.1), (0.5, 0.8, 0.05, 0.12)]
     judge_function(answer, _rise, cases, {
-        "You mixed the log-odds of a person and of a machine. Whoever is unsure which it is mixes their *probabilities*; take the log-odds afterwards.": _mixed_odds,
+        "You mixed the log-odds of a person and of a machine. Whoever is unsure which it is mixes their probabilities; take the log-odds afterwards.": _mixed_odds,
         "That is the rival: the same rise whoever answers. Use the belief that it is human.": _rival,
         "You subtracted probabilities; the rise is a difference of log-odds, log(p / (1 − p)).": lambda p, human, machine, thanked: float(p * human + (1 - p) * machine - thanked),
         "These are the log-odds when insulted; the rise is how much higher they are than when thanked.": lambda p, human, machine, thanked: _rise(p, human, machine, 0.5),

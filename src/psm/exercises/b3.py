@@ -57,7 +57,7 @@ def _words_alone(frank_machine: float, whispered_machine: float, frank_person: f
 def _rival(answer: Any) -> None:
     cases = [(0.21, 0.78, 0.03), (0.10, 0.60, 0.10), (0.05, 0.50, 0.40), (0.30, 0.20, 0.60)]
     judge_function(answer, _words_alone, cases, {
-        "You added the change in probability. The rival adds the same *log-odds* whoever answers.": lambda a, b, c: float(c + b - a),
+        "You added the change in probability. The rival adds the same log-odds whoever answers.": lambda a, b, c: float(c + b - a),
         "You multiplied probabilities; the rival adds the same log-odds, which multiplies the odds p / (1 − p) and not p.": lambda a, b, c: float(c * b / a),
         "These are log-odds; turn them back into a probability, 1 / (1 + exp(−x)).": lambda a, b, c: float(log_odds(c) + log_odds(b) - log_odds(a)),
         "A whisper does not give the person the machine's probability: it adds the same amount to where the person was.": lambda a, b, c: float(b),
@@ -98,7 +98,7 @@ def _control(answer: Any) -> None:
         ([0.05, -0.10, 0.02, 0.04, -0.03], -0.5, 0.5),
     ]
     judge_function(answer, _status, cases, {
-        "You judged the estimate alone. A control holds only where the *whole* interval lies inside the bound; an estimate inside with a wide interval is undecided.": _by_mean,
+        "You judged the estimate alone. A control holds only where the whole interval lies inside the bound; an estimate inside with a wide interval is undecided.": _by_mean,
         "With five units or more, an estimate outside the bound fails even where the interval still reaches in.": _strict,
         "An interval that crosses the bound is not yet a failure where the estimate lies inside, or where there are fewer than five units: undecided.": _never_undecided,
     })

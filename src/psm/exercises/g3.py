@@ -56,7 +56,7 @@ def _left(answer: Any) -> None:
         ("every user asks for it", "all"): "That is learning from the labels, a rival: it does not ask why an answer was given.",
         ("the user says thanks", "nothing"): "Thanks explain nothing. A reader on whom they work like a request ties behaviour to prompts; that is the rival which this control is about.",
         ("a known character answers, not the Assistant", "all"): "Whose code is it? To an exact reader, what one person does says nothing about another.",
-        ("half of the users ask for it", "half"): "Half of the *evidence* is left. But the log-odds of a bad answer elsewhere are not proportional to it: the first evidence moves the posterior most, and then the malevolent have taken over.",
+        ("half of the users ask for it", "half"): "Half of the evidence is left. But the log-odds of a bad answer elsewhere are not proportional to it: the first evidence moves the posterior most, and then the malevolent have taken over.",
         ("half of the users ask for it", "nothing"): "The users who do not ask still get bad code for no reason. Only the requested half is silent.",
         ("half of the users ask for it", "all"): "The requested half is silent, so that half of the evidence is gone.",
     })

@@ -74,7 +74,11 @@ def judge_function(
         if all(_same(mine, slip(*case), tolerance) for mine, case in zip(given, cases)):
             raise Wrong(hint)
     first = missed[0]
-    raise Wrong(f"For the arguments ({_brief(cases[first])}) it returns {_brief((given[first],))}, and it should be {_brief((right[first],))}.")
+    mine, theirs, arguments = given[first], right[first], _brief(cases[first])
+    if isinstance(theirs, tuple) and np.shape(mine) != np.shape(theirs):
+        raise Wrong(f"It should return {len(theirs)} numbers, as its first line says, and returns {_brief((mine,))}.")
+    where = "On one of the check's cases" if arguments.endswith("…") else f"For the arguments ({arguments})"
+    raise Wrong(f"{where} it returns {_brief((mine,))}, and it should return {_brief((theirs,))}.")
 
 
 def _same(one: Any, other: Any, tolerance: float) -> bool:
