@@ -22,7 +22,7 @@ LETTERING = tuple(itertools.product((False, True), (15.0, 13.0, 11.5))) + ((Fals
 SIDES = ("bad", "good")      # below and above the line
 CAPTION = (
     "Who is speaking? Exact Bayesian belief about the Assistant's persona in this book's small world, not a result about language models. "
-    f"Each band is one of {len(ORDER)} characters, and as high as it is probable. Below the line are the malevolent: some characters mostly are, and of "
+    f"Each band is one of {len(ORDER)} characters, and as high as it is probable. Below the heavy line are the malevolent: some characters mostly are, and of "
     "every other a few have gone wrong (hatched). Pretraining gives the prior. A helpful AI's answers squeeze it; then bad code, and nothing else, "
     "is taken as evidence of malice; then good code brings most of the belief back, though not the same characters."
 )
