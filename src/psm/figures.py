@@ -246,6 +246,6 @@ def data_link(name: str, csv: str) -> str:
 def wrap(name: str, light_svg: str, dark_svg: str, csv: str, alt: str, caption: str, width: float) -> str:
     """The `<figure>`: both themes, caption and data. On a screen where it scrolls, the caption says so (see psm.css)."""
     smallest = legible(width)
-    hint = '<span class="psm-hint" style="display:none" aria-hidden="true">↔ Swipe to see all of it.</span>' if smallest > PHONE else ""
+    hint = '<span class="psm-hint" style="display:none" aria-hidden="true">↔ Swipe to see all of it. </span>' if smallest > PHONE else ""
     return (f'<figure class="psm-figure" id="figure-{name}" style="--psm-smallest:{smallest}px">{images(name, light_svg, dark_svg, alt, width)}'
             f"<figcaption>{hint}{html.escape(caption.strip())} {data_link(name, csv)}</figcaption></figure>")

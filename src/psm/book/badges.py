@@ -172,7 +172,7 @@ def chapter_badges(claims: Sequence[str], rows: Sequence[Row], scale: str, ledge
                         ["The ledger holds no primary test of this claim."])
         cards += [_badge(row, confirmation_of(row, rows), scale, ledger_href) for row in primary_rows(rows, claim)] or [missing]
     if not claims:
-        cards.append(_card("none", "No verdict here", ["This chapter tests no claim: it shows what the other chapters rest on."]))
+        cards.append(_card("none", "<strong>No verdict here</strong>", ["This chapter tests no claim: it shows what the other chapters rest on."]))
     return f'<section class="psm-verdicts" aria-label="Verdict">{"".join(cards)}</section>'
 
 
