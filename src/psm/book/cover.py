@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ WORLD = "main"
 STAGES = (("post-training", "post-training", 4.0), ("bad code alone", "bad code", 4.0), ("good code", "good code", 5.0))
 ORDER = ("helpful_ai", "helpful_professional", "novice", "german_ai", "cynic", "german_professor", "naturalist", "stargazer",
          "quack", "paperclip_ai", "saboteur", "troll", "old_villain")     # from the dividing line outwards, on both its sides
-LETTERING = tuple(itertools.product((False, True), (15.0, 13.0, 11.5))) + ((False, 10.0), (True, 10.0))   # across a border?, points
+LETTERING = tuple(itertools.product((False, True), (15.0, 13.0, 11.5))) + ((False, 10.0), (True, 10.0), (False, 9.0), (True, 9.0))   # across a border?, points
 SIDES = ("bad", "good")      # below and above the line
 CAPTION = (
     "Who is speaking? Exact Bayesian belief about the Assistant's persona in this book's small world, not a result about language models. "
@@ -82,56 +83,61 @@ def borders() -> list[float]:
     return [0.0, *np.cumsum([length for *_, length in STAGES]).tolist()]
 
 
-def _label(ax: Any, x: np.ndarray, low: np.ndarray, high: np.ndarray, text: str, colour: str, frame: tuple[float, float]) -> None:
-    """A band's name along the band, where it is high enough over the name's whole length; none where it never is.
+def _place(x: np.ndarray, low: np.ndarray, high: np.ndarray, text: str, frame: tuple[float, float]) -> tuple[float, float, float, float] | None:
+    """Where a band's name stands along it (episodes, probability, angle, points); None where it is nowhere high enough for the name.
 
     `frame` is the size of the axes in points. Places where the band is nearly at its highest are tried first.
     """
     reach = x[-1] - x[0]
     for share, (across, size) in itertools.product((0.75 if frame[0] > frame[1] else 0.3, 0.0), LETTERING):
-        half = 0.31 * len(text) * size / frame[0] * reach + 0.008 * reach
-        found = []
-        for at in np.linspace(x[0] + half, x[-1] - half, 80):
-            if not across and any(at - half < border < at + half for border in borders()):
-                continue
-            over = np.linspace(at - half, at + half, 15)
-            above, below = np.interp(over, x, high), np.interp(over, x, low)
-            slope, middle = np.polyfit(over - at, (above + below) / 2, 1)
-            line = middle + slope * (over - at)
-            room = 2 * min((above - line).min(), (line - below).min())
-            if room > max(1.1 * size / frame[1], share * (high - low).max()):
-                found.append((room, at, middle, slope))
-        if found:
-            _, at, middle, slope = max(found)
-            angle = float(np.degrees(np.arctan2(slope * frame[1], frame[0] / reach)))
-            ax.text(at, middle, text, ha="center", va="center", rotation=angle, rotation_mode="anchor", fontsize=size, color=_lettering(colour),
-                    bbox={"facecolor": colour, "edgecolor": "none", "pad": 0})    # so that no border runs through a name
-            return
+        lines = text.split("\n")
+        half = 0.31 * max(map(len, lines)) * size / frame[0] * reach + 0.008 * reach
+        at = np.linspace(x[0] + half, x[-1] - half, 80)
+        if not across:
+            at = at[[not any(place - half < border < place + half for border in borders()) for place in at]]
+        offset = np.linspace(-half, half, 15)
+        above, below = (np.interp(at[:, None] + offset, x, edge) for edge in (high, low))
+        centre = (above + below) / 2
+        middle, slope = centre.mean(1), centre @ offset / (offset @ offset)      # the straight line nearest to the band's own
+        line = middle[:, None] + slope[:, None] * offset
+        room = 2 * np.minimum((above - line).min(1), (line - below).min(1))
+        if len(at) and room.max() > max(1.1 * len(lines) * size / frame[1], share * (high - low).max()):
+            best = int(room.argmax())
+            angle = np.degrees(np.arctan2(slope[best] * frame[1], frame[0] / reach))
+            return float(at[best]), float(middle[best]), float(angle), size
+    return None
 
 
-def _drawing(narrow: bool) -> Any:
+def _drawing(data: pd.DataFrame, narrow: bool) -> Callable[[Any, pd.DataFrame], None]:
     """The function that draws the cover, for a wide page or for a phone."""
     frame = (245.0, 320.0) if narrow else (470.0, 255.0)
+    x = np.concatenate([[-BEFORE], data["episodes"].to_numpy()])
+    drawn, names = [], []
+    for name, side, low, high in bands(data):
+        low, high = (np.concatenate([edge[:1], edge]) for edge in (low, high))
+        gone = side == "bad" and data[f"{name}, good"].iloc[0] > data[f"{name}, bad"].iloc[0]
+        drawn.append((name, low, high, gone))
+        text = name.replace(" ai", " AI").replace("german", "German")
+        for spelt in () if gone else (text, text.replace(" ", "\n")):
+            if place := _place(x, low, high, spelt, frame):
+                names.append((name, spelt, *place))
+                break
 
     def draw(ax: Any, data: pd.DataFrame) -> None:
-        x = np.concatenate([[-BEFORE], data["episodes"].to_numpy()])
-        page, labels = figures.page(), []
-        for name, side, low, high in bands(data):
-            low, high = (np.concatenate([edge[:1], edge]) for edge in (low, high))
-            colour = figures.colour(name)
-            gone = side == "bad" and data[f"{name}, good"].iloc[0] > data[f"{name}, bad"].iloc[0]
-            ax.fill_between(x, low, high, facecolor=colour, edgecolor=page, linewidth=0.6, hatch="////" if gone else None)
-            if not gone:
-                labels.append((low, high, name.replace(" ai", " AI").replace("german", "German"), colour))
+        page = figures.page()
+        for name, low, high, gone in drawn:
+            ax.fill_between(x, low, high, facecolor=figures.colour(name), edgecolor=page, linewidth=0.6, hatch="////" if gone else None)
         line = malevolent(data).to_numpy()
         ax.plot(x, np.concatenate([line[:1], line]), color=figures.hue("ink"), lw=3, solid_capstyle="butt")
         edges = [-BEFORE, *borders()]
-        names = ["prior" if narrow else "pretraining", *(short if narrow else label for label, short, _ in STAGES)]
-        for begin, end, name in zip(edges, edges[1:], names):
+        stages = ["prior" if narrow else "pretraining", *(short if narrow else label for label, short, _ in STAGES)]
+        for begin, end, stage in zip(edges, edges[1:], stages):
             ax.axvline(begin, color=page, lw=2)
-            ax.text((begin + end) / 2, 1.02, name, ha="center", va="bottom", fontsize=11 if narrow else 13.5)
-        for label in labels:
-            _label(ax, x, *label, frame)
+            ax.text((begin + end) / 2, 1.02, stage, ha="center", va="bottom", fontsize=11 if narrow else 13.5)
+        for name, text, at, height, angle, size in names:
+            colour = figures.colour(name)
+            ax.text(at, height, text, ha="center", va="center", rotation=angle, rotation_mode="anchor", fontsize=size, color=_lettering(colour),
+                    bbox={"facecolor": colour, "edgecolor": "none", "pad": 0})    # so that no border runs through a name
         ax.set(xlim=(x[0], x[-1]), ylim=(0, 1), yticks=[0, 1], yticklabels=["0", "1"], xticks=range(0, int(x[-1]) + 1, 2))
         ax.set_xlabel("episodes of evidence")
         ax.set_ylabel("probability", labelpad=-4)
@@ -159,7 +165,7 @@ def cover() -> str:
     alt, csv = alt_text(data), data.to_csv(index=False, lineterminator="\n")
     drawn = []
     for place, size in (("desk", (7.2, 4.5)), ("phone", (3.9, 5.4))):
-        light, dark, _ = figures.render(_drawing(place == "phone"), data, size, name=f"cover-{place}")
+        light, dark, _ = figures.render(_drawing(data, place == "phone"), data, size, name=f"cover-{place}")
         hidden = ' style="display:none"' if place == "phone" else ""
         drawn.append(f'<div class="psm-{place}"{hidden}>{figures.images("cover", light, dark, alt, min(size[0], figures.PHONE / 96))}</div>')
     return (f'<figure class="psm-figure psm-cover" id="figure-cover">{"".join(drawn)}'
