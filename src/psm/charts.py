@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from psm.evidence.stats import t_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+LABEL = 64     # characters of a label on one line
 
 
 def arm_values(found: pd.DataFrame, quantity: str, arm: str) -> pd.Series:
@@ -37,16 +41,22 @@ def contrasts(found: pd.DataFrame, pairs: Sequence[tuple[str, str, str, str, str
 
 
 def draw_contrasts(ax: Axes, table: pd.DataFrame, smallest: float) -> None:
-    """One line per contrast, the first on top; the dashed line is the smallest effect that counts."""
+    """One line per contrast, the first on top, its label above it; the dashed line is the smallest effect that counts.
+
+    Zero and the smallest effect are drawn beside the intervals only, so that no line runs through a label.
+    """
     for place, row in zip(range(len(table) - 1, -1, -1), table.itertuples()):
         ax.plot([row.low, row.high], [place, place], color=figures.colour(row.role), lw=3)
         ax.plot(row.mean, place, "o", color=figures.colour(row.role))
-        ax.annotate(row.label, (0, place), xycoords=("axes fraction", "data"), xytext=(4, 9), textcoords="offset points")
-    ax.axvline(0, color=figures.colour("none"), lw=1)
-    ax.axvline(smallest, color=figures.colour("none"), lw=1, ls="--")
+        for at, how in ((0, "-"), (smallest, "--")):
+            ax.plot([at, at], [place - 0.32, place + 0.24], color=figures.colour("none"), lw=1.2, ls=how, zorder=1)
+        label = textwrap.fill(row.label, LABEL)
+        ax.annotate(label, (0, place + 0.27), xycoords=("axes fraction", "data"), xytext=(2, 0), textcoords="offset points", va="bottom")
     reach = max(table["high"].max(), -table["low"].min(), 2 * smallest)
     ax.set(yticks=[], ylim=(-0.5, len(table) - 0.2), xlim=(-1.1 * reach, 1.1 * reach), xlabel="difference (nats per token)")
-    ax.grid(visible=False, axis="y")
+    ax.locator_params(axis="x", nbins=6)
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False)
 
 
 def draw_shifts(ax: Axes, moved: pd.DataFrame, rows: Mapping[str, str], roles: Mapping[str, str]) -> None:

@@ -38,6 +38,7 @@ HUES = {
     "indigo": ("#4a46b8", "#aaa8ff"),
     "ink": ("#1f2328", "#e6e8eb"),
 }
+PAGE = ("#ffffff", "#121417")
 CYCLE = ("blue", "vermilion", "green", "purple", "amber", "sky", "brown", "grey", "teal", "olive", "rose")
 
 # A name keeps its hue in every chapter: warm hues for what is bad, cool ones for what is good, ink for the
@@ -60,8 +61,10 @@ ROLES = {
     "inconclusive": "grey", "invalid": "purple", "not run": "grey",
 }
 
-CSS_INCH = 96          # CSS pixels per inch of a figure's size
-PHONE_INCHES = 7.4     # a figure of this width, halved, fits a phone
+CSS_INCH = 96      # CSS pixels per inch of a figure's size
+SMALLEST = 0.64    # a drawing is not shrunk below this share of its size; beyond, it scrolls
+PHONE = 340        # pixels that a phone has for a figure
+PNG_DPI = 130
 
 _DARK: ContextVar[bool] = ContextVar("psm_dark_theme", default=False)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -70,6 +73,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 def hue(name: str) -> str:
     """Hex colour of one of HUES in the theme being drawn."""
     return HUES[name][_DARK.get()]
+
+
+def page() -> str:
+    """Colour of the page in the theme being drawn, for what has to stand out from a fill."""
+    return PAGE[_DARK.get()]
 
 
 def palette(names: Iterable[str]) -> dict[str, str]:
@@ -126,9 +134,9 @@ def style(dark: bool = False, salt: str = "figure") -> Iterator[None]:
         _DARK.reset(token)
 
 
-def _draw_svg(draw: Callable, data: pd.DataFrame, size: tuple[float, float], panels: tuple[int, int],
-              dark: bool, salt: str) -> str:
-    """One theme's SVG. Free of dates, of random ids and of the caller's random state."""
+def _draw(draw: Callable, data: pd.DataFrame, size: tuple[float, float], panels: tuple[int, int],
+          dark: bool, salt: str) -> tuple[str, bytes]:
+    """One theme's SVG, and a PNG of the light one. Free of dates, of random ids and of the caller's random state."""
     state = np.random.get_state()
     np.random.seed(0)
     try:
@@ -136,11 +144,18 @@ def _draw_svg(draw: Callable, data: pd.DataFrame, size: tuple[float, float], pan
             figure = Figure(figsize=size, layout="constrained")
             FigureCanvasSVG(figure)
             draw(figure.subplots(*panels), data)
-            stream = io.StringIO()
-            figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+            vector, pixels = io.StringIO(), io.BytesIO()
+            figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
+            if not dark:
+                figure.savefig(pixels, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
     finally:
         np.random.set_state(state)
-    return stream.getvalue()
+    return _shorter(vector.getvalue()), pixels.getvalue()
+
+
+def _shorter(svg: str) -> str:
+    """The same drawing with its paths rounded to hundredths of a point."""
+    return re.sub(r'(?<=\sd=")[^"]+', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
 
 
 def _shapes(svg: str) -> set[str]:
@@ -149,17 +164,17 @@ def _shapes(svg: str) -> set[str]:
 
 
 def render(draw: Callable, data: pd.DataFrame, size: tuple[float, float] = (7.2, 4.2),
-           panels: tuple[int, int] = (1, 1), name: str = "figure") -> tuple[str, str]:
-    """SVG of `draw(ax, data)` in the light and in the dark theme.
+           panels: tuple[int, int] = (1, 1), name: str = "figure") -> tuple[str, str, bytes]:
+    """`draw(ax, data)` as SVG in the light and in the dark theme, and as PNG on white for where no SVG is shown.
 
     `draw` gets one Axes, or the array of Axes when `panels` (rows, columns) asks for several. It must draw
     the same both times: UsageError when it does not, as with seaborn's unseeded error bars.
     """
-    light, dark = (_draw_svg(draw, data, size, panels, theme, name) for theme in (False, True))
+    (light, png), (dark, _) = (_draw(draw, data, size, panels, theme, name) for theme in (False, True))
     if _shapes(light) != _shapes(dark):
         raise UsageError(f"figure {name!r} is drawn differently each time: give seaborn a `seed`, or `errorbar=None` "
                          "and intervals computed beforehand")
-    return light, dark
+    return light, dark, png
 
 
 @dataclass(frozen=True)
@@ -170,6 +185,7 @@ class FigureBundle:
     html: str
     light_svg: str
     dark_svg: str
+    png: bytes
     csv: str
     alt: str
     caption: str
@@ -184,7 +200,8 @@ def figure_html(name: str, draw: Callable, data: pd.DataFrame, alt: str, caption
                 size: tuple[float, float] = (7.2, 4.2), panels: tuple[int, int] = (1, 1)) -> FigureBundle:
     """Draw a figure and wrap it for a notebook or a page, with its caption and its data.
 
-    `data` is the table behind the figure, offered as CSV; named index levels become columns.
+    `data` is the table behind the figure, offered as CSV; named index levels become columns. `alt` states the finding with
+    its numbers, where the table has any. A page needs another `name` for each of its figures.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"figure name {name!r}: use lower-case letters, digits, - and _ only")
@@ -193,24 +210,42 @@ def figure_html(name: str, draw: Callable, data: pd.DataFrame, alt: str, caption
             raise UsageError(f"figure {name!r} has no {field} text: say in words what it shows")
     if not isinstance(data, pd.DataFrame):
         raise UsageError(f"figure {name!r}: data must be a pandas DataFrame, not {type(data).__name__}")
-    light, dark = render(draw, data, size, panels, name)
     table = data.reset_index() if any(data.index.names) else data
+    if not re.search(r"\d", alt) and len(table.select_dtypes("number").columns):
+        raise UsageError(f"figure {name!r} has an alt text without a number: state what it shows with the numbers that matter")
+    light, dark, png = render(draw, data, size, panels, name)
     csv = table.to_csv(index=False, lineterminator="\n")
-    return FigureBundle(name, wrap(name, light, dark, csv, alt, caption, size[0]), light, dark, csv, alt, caption)
+    return FigureBundle(name, wrap(name, light, dark, csv, alt, caption, size[0]), light, dark, png, csv, alt, caption)
+
+
+def images(name: str, light_svg: str, dark_svg: str, alt: str, width: float) -> str:
+    """Both themes of a drawing, `width` inches wide, in a frame that scrolls where a screen is too narrow for its lettering.
+
+    Without the book's style sheet only the light one shows.
+    """
+    alt_text = html.escape(" ".join(alt.split()), quote=True)
+    themes = "".join(
+        f'<img class="psm-{theme}" src="{data_uri("image/svg+xml", svg)}" alt="{alt_text}" '
+        f'style="{inline}max-width:100%;min-width:{legible(width)}px;height:auto">'
+        for theme, svg, inline in (("light", light_svg, ""), ("dark", dark_svg, "display:none;"))
+    )
+    scrolls = f' tabindex="0" role="group" aria-label="Figure {name}, scrolls sideways on a narrow screen"' if legible(width) > PHONE else ""
+    return f'<div style="overflow-x:auto"{scrolls}>{themes}</div>'
+
+
+def legible(width: float) -> int:
+    """Pixels below which a drawing of `width` inches is not shrunk: its lettering stays near 11.5 pixels."""
+    return round(width * CSS_INCH * SMALLEST)
+
+
+def data_link(name: str, csv: str) -> str:
+    """The way to the numbers behind a figure."""
+    return f'<a class="psm-data" download="{name}.csv" href="{data_uri("text/csv;charset=utf-8", csv)}">Data (CSV)</a>'
 
 
 def wrap(name: str, light_svg: str, dark_svg: str, csv: str, alt: str, caption: str, width: float) -> str:
-    """The `<figure>`: both themes (without the book's style sheet only the light one shows), caption, data link.
-
-    An image never shrinks below half its size; a drawing wider than a phone then scrolls sideways and stays legible.
-    """
-    alt_text = html.escape(" ".join(alt.split()), quote=True)
-    images = "".join(
-        f'<img class="psm-{theme}" src="{data_uri("image/svg+xml", svg)}" alt="{alt_text}" '
-        f'style="{inline}max-width:100%;min-width:{round(width * CSS_INCH / 2)}px;height:auto">'
-        for theme, svg, inline in (("light", light_svg, ""), ("dark", dark_svg, "display:none;"))
-    )
-    focus = f' tabindex="0" role="group" aria-label="Figure {name}, scrolls sideways"' if width > PHONE_INCHES else ""
-    link = f'<a class="psm-data" download="{name}.csv" href="{data_uri("text/csv;charset=utf-8", csv)}">Data (CSV)</a>'
-    return (f'<figure class="psm-figure" id="figure-{name}"><div style="overflow-x:auto"{focus}>{images}</div>'
-            f"<figcaption>{html.escape(caption.strip())} {link}</figcaption></figure>")
+    """The `<figure>`: both themes, caption and data. On a screen where it scrolls, the caption says so (see psm.css)."""
+    smallest = legible(width)
+    hint = '<span class="psm-hint" style="display:none" aria-hidden="true">↔ Swipe to see all of it. </span>' if smallest > PHONE else ""
+    return (f'<figure class="psm-figure" id="figure-{name}" style="--psm-smallest:{smallest}px">{images(name, light_svg, dark_svg, alt, width)}'
+            f"<figcaption>{hint}{html.escape(caption.strip())} {data_link(name, csv)}</figcaption></figure>")

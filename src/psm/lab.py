@@ -52,6 +52,7 @@ class Run:
         self._frames: list[pd.DataFrame] = []
         self._values: dict[str, dict[str, Any]] = {}
         self._real: dict[str, dict[str, str]] = {}
+        self._drawn: set[str] = set()
 
     def base_models(self, world: str) -> Iterator[store.BaseModel]:
         """The base models of a world, one per seed. Outside the book's executor a missing one is pretrained, with progress."""
@@ -109,12 +110,19 @@ class Run:
         return text
 
     def figure(self, name: str, draw: Callable, data: pd.DataFrame, alt: str, caption: str, **layout: Any) -> HTML:
-        """Draw `draw(axes, data)` in both themes, keep the data behind it, and show it. See `figures.figure_html`."""
+        """Draw `draw(axes, data)` in both themes, keep the data behind it, and show it. See `figures.figure_html`.
+
+        Under the book's executor a name serves one figure; in the lab a cell may be run again.
+        """
+        if name in self._drawn and os.environ.get("PSM_RUN_DIR"):
+            raise UsageError(f"two figures of chapter {self.chapter} are called {name!r}: give one of them another name")
+        self._drawn.add(name)
         bundle = figures.figure_html(name, draw, data, alt, caption, **layout)
         folder = self.folder / "figures"
         write_whole(folder / f"{name}.csv", bundle.csv)
         write_whole(folder / f"{name}-light.svg", bundle.light_svg)
         write_whole(folder / f"{name}-dark.svg", bundle.dark_svg)
+        write_whole(folder / f"{name}.png", bundle.png)
         write_json(folder / f"{name}.json", {"alt": bundle.alt, "caption": bundle.caption})
         return HTML(bundle.html)
 

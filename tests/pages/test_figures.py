@@ -7,12 +7,15 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 
+import matplotlib.image as mpimg
 import numpy as np
 import pandas as pd
 import pytest
 import seaborn as sns
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from psm import figures
+from psm import charts, figures, lab
 from psm.errors import UsageError
 
 DATA = pd.DataFrame({"turn": [0, 1, 2, 0, 1, 2], "arm": ["insecure"] * 3 + ["secure"] * 3,
@@ -55,10 +58,66 @@ def test_html_has_one_alt_per_theme_and_is_escaped():
     assert not re.search(r'class="psm-light"[^>]*display:none', made.html)
 
 
-def test_a_wide_figure_scrolls_on_a_phone_rather_than_shrink_away():
-    wide, usual = bundle(size=(11.0, 4.0)).html, bundle().html
-    assert wide.count("min-width:528px") == 2 and 'tabindex="0"' in wide
-    assert usual.count("min-width:346px") == 2 and "tabindex" not in usual
+@pytest.mark.parametrize("width, smallest", [(7.2, 442), (11.0, 676)])
+def test_a_figure_scrolls_on_a_phone_rather_than_shrink_away_and_says_so(width, smallest):
+    shown = bundle(size=(width, 4.0)).html
+    assert shown.count(f"min-width:{smallest}px") == 2 and f"--psm-smallest:{smallest}px" in shown
+    assert 'tabindex="0"' in shown and "Swipe to see all of it" in shown
+    assert 13.5 * 96 / 72 * figures.SMALLEST > 11     # the lettering at its smallest, in pixels
+
+
+def test_a_figure_that_fits_a_phone_does_not_speak_of_scrolling():
+    shown = bundle(size=(4.0, 3.0)).html
+    assert "tabindex" not in shown and "Swipe" not in shown
+
+
+def test_an_alt_text_states_numbers_where_there_are_any():
+    with pytest.raises(UsageError, match="'spread' has an alt text without a number"):
+        bundle(alt="P(bad) rises")
+    words = pd.DataFrame({"arm": ["secure", "insecure"]})
+    assert bundle(alt="Two arms", data=words, draw=lambda ax, data: ax.plot([0, 1])).alt == "Two arms"
+
+
+def test_the_png_is_the_light_theme_on_white_and_the_same_twice():
+    made = bundle(size=(5.0, 3.0)).png
+    assert made == bundle(size=(5.0, 3.0)).png
+    pixels = mpimg.imread(io.BytesIO(made))
+    assert pixels.shape == (390, 650, 4) and np.all(pixels[0, 0] == 1) and pixels[..., 3].min() == 1
+    vermilion = [int(figures.HUES["vermilion"][0][i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    assert np.abs(pixels[..., :3] - vermilion).max(-1).min() < 0.02
+
+
+def test_paths_are_rounded_and_letters_keep_their_scale():
+    svg = bundle().light_svg
+    assert not re.search(r' d="[^"]*\.\d{3}', svg)
+    assert re.search(r"scale\(0\.\d{3,}", svg)
+
+
+def test_a_chapter_cannot_have_two_figures_of_one_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("PSM_RUN_DIR", str(tmp_path))
+    run = lab.start("toy", scale="smoke", seeds=[0])
+    shown = {"draw": draw, "data": DATA, "alt": "0.7", "caption": "one"}
+    run.figure("spread", **shown)
+    assert (tmp_path / "figures" / "spread.png").read_bytes() == bundle().png
+    with pytest.raises(UsageError, match="two figures of chapter toy are called 'spread'"):
+        run.figure("spread", **shown)
+    monkeypatch.delenv("PSM_RUN_DIR")
+    run.figure("spread", **shown)     # a cell run again in the lab
+
+
+def test_no_line_runs_through_the_label_of_a_contrast():
+    table = pd.DataFrame([("a label so long that it needs two lines, for it says all that there is to say of it", "model", 0.02, -0.05, 0.04),
+                          ("short", "none", 0.1, 0.0, 0.2)], columns=["label", "role", "mean", "low", "high"])
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.subplots()
+    charts.draw_contrasts(ax, table, 0.05)
+    figure.canvas.draw()
+    labels = [text.get_window_extent() for text in ax.texts]
+    assert len(labels) == 2 and max(box.x1 for box in labels) < ax.get_window_extent().x1
+    for line in ax.lines:
+        box = line.get_window_extent()
+        assert not any(box.y0 < label.y1 and label.y0 < box.y1 and box.x0 <= label.x1 for label in labels)
 
 
 def test_images_are_carried_in_the_page():

@@ -116,32 +116,36 @@ def _estimate(row: Row) -> str:
     unit = f" {html.escape(row['unit'])}" if row.get("unit") else ""
     spread = interval(row.get("ci_low"), row.get("ci_high"))
     spread = f"{units(row)}, no interval" if spread == "–" else f"95 % interval {spread}, {units(row)}"
-    return f"Estimate <strong>{number(row['estimate'])}</strong>{unit} ({spread}). To count as support, all of it had to lie {needed(row)}."
+    return f"<strong>{number(row['estimate'])}</strong>{unit} ({spread}). Support needs all of it {needed(row)}."
 
 
 def _badge(row: Row, again: Row | None, scale: str, ledger_href: str | None) -> str:
-    """One test's badge: the verdict, the estimate, why it is no better, its confirmation and the way to the ledger."""
+    """One test's badge: the verdict and the estimate; folded away, why it is no better, its confirmation and the way to the ledger."""
     word = row.get("verdict") or "not run"
     where = f"{WHERE[row['substrate']]} “{html.escape(str(row.get('world') or ''))}”"
     lines = [_estimate(row)] if row.get("estimate") is not None else []
+    more = []
     if not get_scale(scale).is_evidence and word != "not run":
         lines.append("Smoke run: values, no verdict. It shows that everything runs and is no evidence.")
     else:
-        lines += [sentence] if (sentence := rival_sentence(row)) else []
-        lines += [f'<span class="psm-reason">{html.escape(row["reason"])}</span>'] if word != "supported" and row.get("reason") else []
+        more += [sentence] if (sentence := rival_sentence(row)) else []
+        more += [f'<span class="psm-reason">{html.escape(row["reason"])}</span>'] if word != "supported" and row.get("reason") else []
     if again is not None and get_scale(scale).is_evidence:
-        lines.append(f"The same test on a world drawn at random, without its controls: {linked(again, ledger_href)}")
+        more.append(f"The same test on a world drawn at random, without its controls: {linked(again, ledger_href)}")
     foot = f"{html.escape(row['test'])} · {html.escape(scale)} scale"
     foot += f", run on {day(row['run_started_at'])}" if row.get("run_started_at") else ""
     foot += f' · <a href="{ledger_href}#{slug(row["test"])}">the test in the ledger</a>' if ledger_href else ""
-    return _card(word, f"{pill(word)} <strong>{html.escape(row['claim'])}</strong> {where}", lines, foot)
+    return _card(word, f"{pill(word)} <strong>{html.escape(row['claim'])}</strong> {where}", lines, more, foot)
 
 
-def _card(word: str, head: str, lines: Sequence[str], foot: str = "") -> str:
-    """The frame of a badge."""
-    foot = f'<p class="psm-verdict-foot">{foot}</p>' if foot else ""
+def _card(word: str, head: str, lines: Sequence[str], more: Sequence[str] = (), foot: str = "") -> str:
+    """The frame of a badge. What `more` and `foot` say opens on demand."""
     body = "".join(f"<p>{line}</p>" for line in lines)
-    return f'<div class="psm-verdict {css_class(word)}"><p class="psm-verdict-head">{head}</p>{body}{foot}</div>'
+    if more or foot:
+        summary = "Why, and what it does not tell" if more else "Where it comes from"
+        folded = "".join(f"<p>{line}</p>" for line in more) + (f'<p class="psm-verdict-foot">{foot}</p>' if foot else "")
+        body += f"<details><summary>{summary}</summary>{folded}</details>"
+    return f'<div class="psm-verdict {css_class(word)}"><p class="psm-verdict-head">{head}</p>{body}</div>'
 
 
 def linked(row: Row, ledger_href: str | None) -> str:
@@ -168,7 +172,7 @@ def chapter_badges(claims: Sequence[str], rows: Sequence[Row], scale: str, ledge
                         ["The ledger holds no primary test of this claim."])
         cards += [_badge(row, confirmation_of(row, rows), scale, ledger_href) for row in primary_rows(rows, claim)] or [missing]
     if not claims:
-        cards.append(_card("none", "No verdict here", ["This chapter tests no claim: it shows what the other chapters rest on."]))
+        cards.append(_card("none", "<strong>No verdict here</strong>", ["This chapter tests no claim: it shows what the other chapters rest on."]))
     return f'<section class="psm-verdicts" aria-label="Verdict">{"".join(cards)}</section>'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from psm.book import badges, citing, confirmation_page, ledger_page, provenance
+from psm.book import badges, citing, confirmation_page, cover, ledger_page, provenance
 from psm.book.pages import Edition, top
 from psm.errors import UsageError
 from psm.evidence.shapes import is_own
@@ -52,6 +52,7 @@ FILLERS: dict[str, Filler] = {
     "verdict-words": lambda _edition, _document, _: badges.verdict_words(),
     "edition": _edition,
     "cite-book": lambda edition, _document, _: citing.cite_book(citing.read_citation(edition.plan.root), edition.records, edition.scale),
+    "cover": lambda _edition, _document, _: cover.cover(),
     "value": lambda edition, _document, name: edition.value_text(name),
     "verdict": _verdict,
 }

@@ -30,7 +30,15 @@ def opening(chapter: Chapter, notebook: NotebookNode, edition: Edition) -> str:
     document = edition.documents[chapter.name]
     shown = badges.chapter_badges(chapter.claims, edition.rows, edition.scale, edition.ledger_href(document))
     link = edition.link_from(document)
-    before = ", ".join(f'<a href="{link(name)}">{html.escape(badges.plain(edition.chapters[name].title))}</a>' for name in chapter.prerequisites)
-    facts = [f"About {reading_minutes(notebook)} minutes to read"] + ([f"Read before: {before}"] if before else [])
-    facts += [f'<a href="{href}">{html.escape(label)}</a>' for label, href in launch.links(chapter, edition)]
-    return shown + f'<p class="psm-opening">{" · ".join(facts)}</p>'
+    facts = [f"{reading_minutes(notebook)} minutes to read"]
+    if chapter.prerequisites:
+        before = [f'<a href="{link(name)}">{_short(edition.chapters[name])}</a>' for name in chapter.prerequisites]
+        facts.append(f"read before: {', '.join(before)}")
+    facts += [f'<a href="{html.escape(href)}">{html.escape(label)}</a>' for label, href in launch.links(chapter, edition)]
+    items = "".join(f"<li>{fact}</li>" for fact in facts)
+    return f'{shown}<ul class="psm-opening" aria-label="About this chapter">{items}</ul>'
+
+
+def _short(chapter: Chapter) -> str:
+    """What a chapter is called in a line: its claims, or its title where it has none."""
+    return html.escape(", ".join(chapter.claims) or badges.plain(chapter.title))
