@@ -12,9 +12,10 @@ from psm.book import badges, cards
 from psm.book.badges import Row, interval, number
 from psm.book.chapters import toc_parts
 from psm.book.pages import Edition
+from psm.book.plan import Plan
 from psm.evidence.shapes import is_own
 
-HEADS = ("Home", "Verdict", "Estimate", "95 % interval", "Needed", "Visible from", "Controls", "Run again")
+HEADS = ("Home", "Verdict", "Estimate", "Needed", "Controls", "Run again")
 HOMES = {"world": "Persona world", "real": "Real model"}
 NO_TEST = "no test"
 NO_PART = "Outside the parts"
@@ -33,6 +34,13 @@ def places(edition: Edition, document: str) -> dict[str, Place]:
     """Every chapter's place as seen from `document`; the parts are the captions of `_toc.yml`."""
     parts, link = toc_parts(edition.plan.root), edition.link_from(document)
     return {name: Place(badges.plain(chapter.title), parts.get(chapter.path) or NO_PART, link(name)) for name, chapter in edition.chapters.items()}
+
+
+def chapter_files(plan: Plan) -> dict[str, Place]:
+    """Every chapter's place as seen from the project's root, where the README lies: its source."""
+    parts = toc_parts(plan.root)
+    return {job.chapter.name: Place(badges.plain(job.chapter.title), parts.get(job.chapter.path) or NO_PART,
+                                    job.chapter.path.relative_to(plan.root).as_posix()) for job in plan.chapters}
 
 
 def key(text: str) -> str:
@@ -70,6 +78,15 @@ def check_words(row: Row, anchors: frozenset[str] = frozenset()) -> str:
     return "<br>".join(told) or "none"
 
 
+def estimate(row: Row) -> str:
+    """A row's estimate, and below it its interval and the number of units."""
+    if row.get("estimate") is None:
+        return "–"
+    spread = interval(row.get("ci_low"), row.get("ci_high"))
+    small = " · ".join(part for part in ("no interval" if spread == "–" else spread, badges.units(row)) if part)
+    return f'{number(row["estimate"])} {html.escape(row.get("unit") or "")}<br><span class="psm-small">{small}</span>'
+
+
 def _again(row: Row, rows: Sequence[Row]) -> str:
     """The verdicts of the same test where its claim is false and on the world drawn at random."""
     null = next((r for r in rows if r["test"] == row["test"] and r["null_world"]), None)
@@ -83,14 +100,13 @@ def _line(home: str, row: Row | None, rows: Sequence[Row], anchors: frozenset[st
     verdict = row["verdict"] if row else NO_TEST
     data = {"part": key(part), "verdict": key(verdict), "home": home}
     if row is None:
-        return cards.line(HOMES[home], [badges.pill(NO_TEST), ("No test of this claim is registered here.", 6)], HEADS, data)
+        return cards.line(HOMES[home], [badges.pill(NO_TEST), ("No test of this claim is registered here.", 4)], HEADS, data)
     head = f'{HOMES[home]}<br><span class="psm-small">{html.escape(str(row.get("world") or ""))}</span>'
     shown = f'<a href="#{anchor(row)}">{badges.pill(verdict)}</a>'
     if row.get("estimate") is None:
-        return cards.line(head, [shown, (html.escape(row.get("reason") or "No result."), 6)], HEADS, data)
-    spread = f'{interval(row.get("ci_low"), row.get("ci_high"))}<br><span class="psm-small">{badges.units(row)}</span>'
-    cells = (shown, f'{number(row["estimate"])} {html.escape(row.get("unit") or "")}', spread, badges.needed(row) or "–",
-             number(row.get("smallest_visible")), check_words(row, anchors), _again(row, rows))
+        return cards.line(head, [shown, (html.escape(row.get("reason") or "No result."), 4)], HEADS, data)
+    needed = f'{badges.needed(row) or "–"}<br><span class="psm-small">visible from {number(row.get("smallest_visible"))}</span>'
+    cells = (shown, estimate(row), needed, check_words(row, anchors), _again(row, rows))
     return cards.line(head, cells, HEADS, data)
 
 
@@ -104,7 +120,8 @@ def table(rows: Sequence[Row], where: Mapping[str, Place]) -> str:
         kept += [(place.part, row["verdict"] if row else NO_TEST, HOMES[home]) for home, row in lines]
         head = f'{statement(claim, place)} <span class="psm-small">{html.escape(place.part)}</span>'
         bodies.append(cards.group(head, [_line(home, row, rows, anchors, place.part) for home, row in lines], len(HEADS), key(f"claim {claim}")))
-    caption = (f"All {len(bodies)} claims, each by its primary test in the persona world and on a real model. “Visible from” is the true effect that "
+    caption = (f"All {len(bodies)} claims, each by its primary test in the persona world and on a real model. Under an estimate stand its 95 % interval "
+               "and what it is taken over. “Visible from” is the true effect that "
                "a test of this size and spread tells from zero four times in five: where it is larger than what is needed, a null says little.")
     return filters(kept) + cards.table("All claims", caption, HEADS, bodies, "psm-wide psm-claims", "claims")
 

@@ -74,9 +74,9 @@ def readme(rows: Sequence[Row], scale: str, where: Mapping[str, Place]) -> str:
     """The README's ledger in Markdown: when and how it was run, the verdicts counted, a line per claim, and where the rest is."""
     dates = sorted(row["run_started_at"] for row in rows if row.get("run_started_at"))
     when = f", run on {badges.day(dates[-1])}" if dates else ""
-    counts = [f"- {HOMES[home]}, {len(found)} claims: {tally(found)}." for home, found in by_home(rows).items()]
+    counts = [f"- {HOMES[home]}: {tally(found)}." for home, found in by_home(rows).items()]
     again = [row for row in rows if row.get("primary") and row.get("confirmation")]
-    counts += [f"- The tests run again on a world drawn at random, {len(again)}: {tally(again)}."] if again else []
+    counts += [f"- Run again on a world drawn at random: {tally(again)}."] if again else []
     lines = [f"| Claim | {' | '.join(HOMES.values())} |", "|---|---|---|"]
     seen = {}
     for claim, chapter in {row["claim"]: row["chapter"] for row in rows}.items():

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psm.book import badges, cards, claims_table, forest, glance
-from psm.book.badges import Row, interval, number
+from psm.book.badges import Row, number
 from psm.book.citing import commit_text
 from psm.book.claims_table import Place, anchor, check_words
 from psm.evidence.shapes import is_own
@@ -58,18 +58,9 @@ def _test_line(row: Row, anchors: frozenset[str]) -> str:
         run, " · ".join(part for part in (row.get("kind"), row.get("estimand")) if part))
     head = f'{html.escape(row["test"])}<br><span class="psm-small">{html.escape(small)}</span>'
     checks = check_words(row, anchors) if row.get("control") or row.get("manipulation") else "–"
-    cells = (badges.pill(row["verdict"]) + trap + reason, html.escape(forest.place(row)), _estimate(row), badges.needed(row) or "–",
+    cells = (badges.pill(row["verdict"]) + trap + reason, html.escape(forest.place(row)), claims_table.estimate(row), badges.needed(row) or "–",
              checks, told, before)
     return cards.line(head, cells, HEADS, anchor=anchor(row))
-
-
-def _estimate(row: Row) -> str:
-    """Estimate, interval and units, one below the other."""
-    if row.get("estimate") is None:
-        return "–"
-    spread = interval(row.get("ci_low"), row.get("ci_high"))
-    small = " · ".join(part for part in ("" if spread == "–" else spread, badges.units(row)) if part)
-    return f'{number(row["estimate"])} {html.escape(row.get("unit") or "")}<br><span class="psm-small">{small}</span>'
 
 
 def every_test(rows: Sequence[Row], where: Mapping[str, Place]) -> str:

@@ -15,7 +15,7 @@ from psm.book.provenance import Record, duration, mapping
 
 MODEL_ID = re.compile(r"(?P<world>.+)-s(?P<seed>\d+)-\w+")
 CHAPTERS = ("Chapter", "Time", "Executed", "Seeds", "Peak memory", "Cells", "Models", "Commit")
-MODELS = ("Seed", "SHA-256 of its weights", "Pretraining", "Used by")
+MODELS = ("Seed", "SHA-256 of its weights", "Pretraining")
 REAL = ("Model", "Revision", "Kind", "Computed on", "Used by")
 
 
@@ -97,17 +97,26 @@ def _users(names: Sequence[str], where: Mapping[str, Place]) -> str:
 def _base_models(models: Mapping[tuple[str, ...], list[str]], where: Mapping[str, Place], pretraining: Mapping[str, float]) -> str:
     if not models:
         return "<p>No chapter used a base model.</p>"
-    worlds: dict[str, list[tuple[int, str]]] = {}
+    worlds: dict[str, list[tuple[int, str, str, list[str]]]] = {}
     for (name, digest), users in models.items():
         found = MODEL_ID.fullmatch(name)
         world, seed = (found["world"], int(found["seed"])) if found else (name, 0)
-        time = duration(pretraining[name]) if name in pretraining else "–"
-        line = cards.line(f"seed {seed}" if found else html.escape(name), [f'<code class="psm-hash">{html.escape(digest)}</code>', time, _users(users, where)], MODELS)
-        worlds.setdefault(world, []).append((seed, line))
-    bodies = [cards.group(f"<code>{html.escape(world)}</code>", [line for _, line in sorted(lines)], len(MODELS)) for world, lines in worlds.items()]
+        worlds.setdefault(world, []).append((seed, name, digest, list(dict.fromkeys(users))))
+    bodies = [_world(world, sorted(own), where, pretraining) for world, own in worlds.items()]
     caption = (f"The {len(models)} small transformers that were pretrained for this edition, each once, world by world. A chapter reads them only after "
                "their hash was checked.")
     return cards.table("Base models", caption, MODELS, bodies, "psm-wide psm-status")
+
+
+def _world(world: str, models: Sequence[tuple[int, str, str, list[str]]], where: Mapping[str, Place], pretraining: Mapping[str, float]) -> str:
+    """One world's models, and the chapters that use them; a model that fewer chapters use says which."""
+    users = [name for name in where if any(name in own for *_, own in models)]
+    lines = []
+    for seed, name, digest, own in models:
+        only = "" if set(own) == set(users) else f'<br><span class="psm-small">only {_users(own, where)}</span>'
+        time = duration(pretraining[name]) if name in pretraining else "–"
+        lines.append(cards.line(f"seed {seed}", [f'<code class="psm-hash">{html.escape(digest)}</code>{only}', time], MODELS))
+    return cards.group(f'{html.escape(world)} <span class="psm-small">used by {_users(users, where)}</span>', lines, len(MODELS))
 
 
 def _real_models(models: Mapping[tuple[str, ...], list[str]], where: Mapping[str, Place]) -> str:
