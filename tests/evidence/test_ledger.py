@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -352,6 +353,11 @@ def test_effects_are_paired_within_the_seed(entries, registry):
     with pytest.raises(UsageError, match="Z1.spread: arms bad and good do not cover .* 1 unpaired, the first at seed 2, item y"):
         chosen(tidy.iloc[:-1], test)
     assert "no measurements of shift in independent" in chosen(tidy, test, null=True).missing
+    there = tidy.assign(substrate="real", seed=None, item=[f"i{n}" for n in range(len(tidy))])
+    away = effects(validate(there), test.id, "real", replace(test.select, place="a-model"))
+    assert len(away) == 0 and away.missing == "no model called a-model was at hand, so shift was not measured"
+    other = effects(validate(there), test.id, "real", replace(test.select, quantity="size"))
+    assert other.missing == "no measurements of size in main"
     entries[0]["select"]["arm"] = "bda"
     mistyped = chosen(tidy, registry(entries).get("Z1.spread"))
     assert len(mistyped) == 0 and "there are: bad, good" in mistyped.missing

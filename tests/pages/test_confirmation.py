@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from psm.book import badges, confirmation_page, forest, ledger_page
+from psm.book import badges, confirmation_page, forest, glance, ledger_page
 from psm.book.compare import compare_editions
+from psm.book.claims_table import Place
 from psm.book.confirmation_page import agreement, confirmation, counted, pairs
 from psm.book.stage import stage as stage_book
 from psm.evidence.tables import markdown_table
@@ -22,8 +23,8 @@ def again(row):
 
 def test_the_page_shows_both_worlds_with_their_own_thresholds(row, again):
     page = confirmation([row(), row(null_world=True, verdict="absent"), again(estimate=1.0, ci_low=0.2, ci_high=1.8, threshold=0.4, verdict="inconclusive")], "laptop", "ledger.html")
-    line = re.search(r'<tr><th scope="row">.*</tr>', page).group()
-    own, other, agree = re.findall(r"<td>(.*?)</td>", line)
+    line = re.search(r'<tr role="row"><th scope="row".*</tr>', page).group()
+    own, other, agree = re.findall(r"<td[^>]*><div>(.*?)</div></td>", line)
     assert "supported" in own and "1.25" in own and "0.90 to 1.60" in own and "5 seeds" in own and "above 0.50" in own
     assert "inconclusive" in other and "1.00" in other and "0.20 to 1.80" in other and "3 seeds" in other and "above 0.40" in other
     assert agree == "no" and 'href="ledger.html#test-t1-made-up"' in line
@@ -87,20 +88,23 @@ def test_a_confirmation_is_never_the_claims_verdict(row, again):
     assert "drawn at random" not in badges.chapter_badges(["T1"], rows, "smoke", None)
 
 
-def test_the_summary_has_a_column_of_its_own_for_it(toy, row, again):
-    chapters = [job.chapter for job in toy.plan.chapters]
-    shown = ledger_page.summary([row(verdict="absent"), again(verdict="supported")], "laptop", chapters, lambda c: f"{c}.html", "ledger.html")
-    cells = re.findall(r"<td>(.*?)</td>", shown)
-    assert "World drawn at random" in shown and ["absent" in cells[0], cells[1], "supported" in cells[2]] == [True, "no test", True]
-    assert "World drawn at random" not in ledger_page.summary([row()], "laptop", chapters, str, None)
+def test_the_summary_counts_it_apart_and_shows_it_as_no_claims_verdict(row, again):
+    where = {"beta": Place("A made-up claim", "Toy part", "beta.html")}
+    shown = glance.summary([row(verdict="absent"), again(verdict="supported")], "laptop", where, {"beta": ["T1"]}, "ledger.html")
+    assert ["absent" in cell for cell in re.findall(r"<td>(.*?)</td>", shown)] == [True, False] and "no test" in shown
+    assert "<dt>World drawn at random</dt><dd>1 supported</dd>" in shown
+    assert "drawn at random" not in glance.summary([row()], "laptop", where, {"beta": ["T1"]}, None)
 
 
-def test_the_readme_table_and_the_nulls_leave_it_aside(row, again):
+def test_the_readme_and_the_nulls_leave_it_aside(row, again):
     rows = [row(verdict="absent"), row(null_world=True, verdict="absent"), again(verdict="supported")]
     assert markdown_table(rows).splitlines()[-1].endswith("| **absent** | absent | supported |")
     assert "Of 1 such tests, 0 came out as supported" in ledger_page.nulls(rows, "laptop")
-    assert ledger_page.tally(r for r in rows) == "1 supported, 2 absent"
-    assert "Primary tests: 1 absent." in ledger_page.ledger(rows, "laptop", str, "")
+    assert glance.tally(rows) == "1 supported, 2 absent"
+    assert glance.by_home(rows) == {"world": rows[:1]}
+    told = glance.readme(rows, "laptop", {"beta": Place("A made-up claim", "Toy part", "b/beta.md")})
+    assert "Persona world, 1 claims: 1 absent." not in told and "Persona world: 1 absent." in told
+    assert "Run again on a world drawn at random: 1 supported." in told and "| [T1: A made-up claim](b/beta.md) | absent | – |" in told
 
 
 def test_drifts_are_told_apart_by_their_world(tmp_path, row, again):
@@ -132,13 +136,13 @@ def test_a_ledger_of_ninety_rows_draws_its_primary_tests_and_lists_them_all(row,
     data = forest.forest_data(rows)
     assert len(rows) == 90 and len(data) == 30 and list(data["run"][:3]) == ["own", "null", "confirmation"]
     assert "An arrowhead stands for" in forest.every_primary(rows)
-    table = ledger_page.table(rows, lambda chapter: f"{chapter}.html")
+    table = ledger_page.every_test(rows, {"beta": Place("A made-up claim", "Toy part", "beta.html")})
     ids = re.findall(r'id="([^"]+)"', table)
     assert len(ids) == len(set(ids)) == 90 + 10
-    assert re.findall(r'<a href="#([^"]+)">', table) == [f"test-claim-t{i}" for i in range(10)]
+    assert re.findall(r'<details class="psm-fold" id="([^"]+)">', table) == [f"test-claim-t{i}" for i in range(10)]
     first = table.split('id="test-claim-t0"')[1].split('id="test-claim-t1"')[0]
     assert re.findall(r'id="([^"]+)"', first)[:4] == ["test-t0-main", "test-t0-main-null", "test-t0-main-confirmation", "test-t0-side0"]
-    assert first.rindex("T0.control") > first.rindex("T0.side4")
+    assert first.rindex('id="test-t0-control"') > first.rindex('id="test-t0-side4"')
 
 
 def test_the_figures_fit_a_phone(row, again):

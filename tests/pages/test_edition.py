@@ -83,7 +83,7 @@ def test_the_readme_gets_the_ledger_between_its_marks(clean):
     make_edition("laptop")
     text = (clean.root / "README.md").read_text()
     assert text.startswith("# Toy\n\nBefore.\n\n<!-- ledger:begin -->\n") and text.endswith("<!-- ledger:end -->\n\nAfter.\n")
-    assert "T1.made-up" in text and "**supported**" in text and "](chapters/b/beta.md)" in text and "\nold\n" not in text
+    assert "| [T1: A made-up claim with emphasis](chapters/b/beta.md) | **supported** | – |" in text and "\nold\n" not in text
 
 
 def test_smoke_is_refused(clean):

@@ -37,6 +37,22 @@ class Chapter:
 def toc_pages(root: Path | None = None) -> tuple[Path, ...]:
     """Every page named in `_toc.yml`, in reading order. Raises UsageError for a page that is not there."""
     root = root or project_root()
+    tree = _toc(root)
+    names = [tree["root"], *_files_below(tree)]
+    return tuple(_page_path(root, str(name)) for name in names)
+
+
+def toc_parts(root: Path | None = None) -> dict[Path, str]:
+    """The part of the book that each page stands in, by the captions of `_toc.yml`; '' for a page outside the named parts."""
+    root = root or project_root()
+    parts = dict.fromkeys(toc_pages(root), "")
+    for part in _toc(root).get("parts") or []:
+        parts |= {_page_path(root, str(name)): str(part.get("caption") or "") for name in _files_below(part)}
+    return parts
+
+
+def _toc(root: Path) -> dict[str, Any]:
+    """What `_toc.yml` says. Raises UsageError when it is missing or no table of contents."""
     toc = root / "_toc.yml"
     try:
         tree = yaml.safe_load(toc.read_text())
@@ -46,8 +62,7 @@ def toc_pages(root: Path | None = None) -> tuple[Path, ...]:
         raise UsageError(f"{toc} is not valid YAML: {_one_line(error)}") from None
     if not isinstance(tree, dict) or "root" not in tree:
         raise UsageError(f"{toc} has no 'root' page")
-    names = [tree["root"], *_files_below(tree)]
-    return tuple(_page_path(root, str(name)) for name in names)
+    return tree
 
 
 def _files_below(node: Any) -> list[str]:

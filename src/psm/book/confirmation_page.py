@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from psm.book import badges, forest
+from psm.book import badges, cards, forest
 from psm.book.badges import Row, interval, number
-from psm.book.ledger_page import tally
+from psm.book.glance import tally
 from psm.evidence.shapes import is_own
 from psm.evidence.verdicts import FEWEST_FOR_EQUIVALENCE, JUDGED
 from psm.scale import get_scale
@@ -59,7 +59,7 @@ def _cell(row: Row) -> str:
 def _line(own: Row, again: Row, ledger_href: str | None) -> str:
     name = html.escape(own["test"])
     name = f'<a href="{ledger_href}#{badges.slug(own["test"])}">{name}</a>' if ledger_href else name
-    return f'<tr><th scope="row">{name}</th><td>{_cell(own)}</td><td>{_cell(again)}</td><td>{agreement(own, again)}</td></tr>'
+    return cards.line(name, (_cell(own), _cell(again), html.escape(agreement(own, again))), HEADS)
 
 
 def confirmation(rows: Sequence[Row], scale: str, ledger_href: str | None) -> str:
@@ -68,11 +68,8 @@ def confirmation(rows: Sequence[Row], scale: str, ledger_href: str | None) -> st
     if not any(again.get("estimate") is not None for _, again in found):
         return "<p><strong>Nothing has been measured on this world yet</strong>, so there is nothing to set side by side.</p>"
     count = counted(found) if get_scale(scale).is_evidence else "A smoke run shows values and no verdict, so nothing is counted."
-    head = "".join(f'<th scope="col">{h}</th>' for h in HEADS)
-    body = "".join(_line(own, again, ledger_href) for own, again in found)
-    table = (f'<div class="psm-scroll" role="region" aria-label="Both worlds" tabindex="0"><table class="psm-table">'
-             f"<caption>The primary tests in both worlds, {html.escape(scale)} scale. Intervals are 95 % intervals over seeds.</caption>"
-             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+    table = cards.table("Both worlds", f"The primary tests in both worlds, {html.escape(scale)} scale. Intervals are 95 % intervals over seeds.", HEADS,
+                        [cards.body([_line(own, again, ledger_href) for own, again in found])])
     paired = {own["test"] for own, _ in found}
     left = [r["test"] for r in rows if r.get("primary") and is_own(r) and r["substrate"] == "world" and r["test"] not in paired]
     rest = f"<p>Not registered for this world: {html.escape(', '.join(left))}.</p>" if left else ""

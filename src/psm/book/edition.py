@@ -10,13 +10,15 @@ from typing import Any
 
 from psm.book import kept_notebooks
 from psm.book.badges import Row
+from psm.book.claims_table import chapter_files
+from psm.book.glance import readme
 from psm.book.pages import Edition
 from psm.book.plan import ChapterJob, Plan, make_plan
 from psm.book.records import git_state, now
 from psm.book.stage import read_record
 from psm.errors import RunError, UsageError
 from psm.evidence.ledger import read_ledger, write_ledger
-from psm.evidence.tables import markdown_table, side_by_side
+from psm.evidence.tables import side_by_side
 from psm.files import project_root, read_json, replace_folder, sha256_file, write_json, write_whole
 from psm.scale import get_scale
 
@@ -160,9 +162,7 @@ def _readme(plan: Plan, rows: Sequence[Row]) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise UsageError(f"README.md needs the lines {BEGIN} and {END}: the ledger goes between them")
-    links = {job.chapter.name: job.chapter.path.relative_to(plan.root).as_posix() for job in plan.chapters}
-    head = f"Scale `{plan.scale.name}`; every test is in [evidence/{plan.scale.name}/ledger.csv](evidence/{plan.scale.name}/ledger.csv)."
-    return f"{before}{BEGIN}\n{head}\n\n{markdown_table(rows, links)}{END}{after}"
+    return f"{before}{BEGIN}\n{readme(rows, plan.scale.name, chapter_files(plan))}{END}{after}"
 
 
 def verify_edition(folder: Path | str) -> int:

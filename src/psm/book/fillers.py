@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from psm.book import badges, citing, confirmation_page, cover, ledger_page, provenance
+from psm.book import badges, citing, claims_table, confirmation_page, cover, glance, ledger_page, provenance, status_page
 from psm.book.pages import Edition, top
 from psm.errors import UsageError
 from psm.evidence.shapes import is_own
@@ -15,16 +15,16 @@ Filler = Callable[[Edition, str, str], str]     # from the edition, the page tha
 
 
 def _ledger(edition: Edition, document: str, _: str) -> str:
-    return ledger_page.ledger(edition.rows, edition.scale, edition.link_from(document), top(document))
+    return ledger_page.ledger(edition.rows, edition.scale, claims_table.places(edition, document), edition.records, top(document))
 
 
 def _ledger_summary(edition: Edition, document: str, _: str) -> str:
-    return ledger_page.summary(edition.rows, edition.scale, list(edition.chapters.values()), edition.link_from(document), edition.ledger_href(document))
+    claims = {name: chapter.claims for name, chapter in edition.chapters.items()}
+    return glance.summary(edition.rows, edition.scale, claims_table.places(edition, document), claims, edition.ledger_href(document))
 
 
 def _status(edition: Edition, document: str, _: str) -> str:
-    titles = {name: chapter.title for name, chapter in edition.chapters.items()}
-    return provenance.status(edition.records, titles, edition.link_from(document))
+    return status_page.status(edition.records, claims_table.places(edition, document), status_page.trained_in(edition.plan.base_models))
 
 
 def _edition(edition: Edition, _document: str, _: str) -> str:

@@ -1,10 +1,10 @@
-"""Where a chapter's numbers come from: the box at a chapter's end, and the status page's tables."""
+"""Where a chapter's numbers come from: the box at a chapter's end, and the line that names the edition."""
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psm.book import badges
@@ -24,7 +24,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _mapping(values: Mapping[str, Any]) -> str:
+def mapping(values: Mapping[str, Any]) -> str:
+    """Names and values in one line, escaped."""
     return ", ".join(f"{html.escape(str(k)).replace('_', ' ')} {html.escape(str(v))}" for k, v in values.items())
 
 
@@ -43,12 +44,12 @@ def box(record: Record) -> str:
     lines = {
         "Scale": html.escape(record["scale"]),
         "Seeds": html.escape(", ".join(map(str, record["seeds"]))),
-        "Other parameters": _mapping(other),
+        "Other parameters": mapping(other),
         "Commit": html.escape(commit_text(record)),
         "Executed": f"{badges.day(record['started_at'])}, {duration(record['seconds'])}, {record['cells']} cells, peak memory "
                     f"{record['peak_memory_mb']:.0f} MB",
-        "Hardware": _mapping(record["hardware"]) + f", {record['threads']} thread{'s' if record['threads'] != 1 else ''}",
-        "Versions": _mapping(record["versions"]),
+        "Hardware": mapping(record["hardware"]) + f", {record['threads']} thread{'s' if record['threads'] != 1 else ''}",
+        "Versions": mapping(record["versions"]),
         "Base models": f"<ul>{models}</ul>" if models else "none",
         "Real models": f"<ul>{real}</ul>" if real else "",
         "Source": f"<code>{html.escape(record['source_sha256'][:12])}</code>, run <code>{html.escape(record['key'])}</code>",
@@ -58,28 +59,6 @@ def box(record: Record) -> str:
     link = f'<a download="{html.escape(record["chapter"])}-record.json" href="{whole}">The whole record (JSON)</a>'
     return (f'<aside class="psm-provenance" aria-label="Provenance"><details open><summary>Provenance of this page</summary>'
             f"<dl>{items}</dl><p>{link}</p></details></aside>")
-
-
-def status(records: Sequence[Record], titles: Mapping[str, str], link: Callable[[str], str]) -> str:
-    """Timings of the run, chapter by chapter, and what it ran on."""
-    if not records:
-        return "<p>This book has no executed chapter yet.</p>"
-    heads = ("Chapter", "Scale", "Seeds", "Executed", "Time", "Peak memory", "Cells", "Base models", "Commit")
-    rows = []
-    for record in records:
-        name = record["chapter"]
-        cells = (record["scale"], ", ".join(map(str, record["seeds"])), badges.day(record["started_at"]), duration(record["seconds"]),
-                 f"{record['peak_memory_mb']:.0f} MB", record["cells"], len(record["base_models"]), commit_text(record))
-        rows.append(f'<tr><th scope="row"><a href="{link(name)}">{html.escape(badges.plain(titles[name]))}</a></th>'
-                    f"{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in cells)}</tr>")
-    total = duration(sum(record["seconds"] for record in records))
-    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    table = (f'<div class="psm-scroll" role="region" aria-label="Timings" tabindex="0"><table class="psm-table psm-wide">'
-             f"<caption>Execution of every chapter, {total} in all, pretraining not included.</caption>"
-             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")
-    kinds = list(dict.fromkeys(_mapping(r["hardware"]) for r in records))
-    versions = list(dict.fromkeys(_mapping(r["versions"]) for r in records))
-    return table + f"<dl class=\"psm-facts\"><dt>Hardware</dt><dd>{'<br>'.join(kinds)}</dd><dt>Versions</dt><dd>{'<br>'.join(versions)}</dd></dl>"
 
 
 def edition(citation: Citation, records: Sequence[Record], scale: str) -> str:

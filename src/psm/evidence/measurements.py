@@ -86,6 +86,8 @@ def effects(frame: pd.DataFrame, test_id: str, substrate: str, wanted: Selection
     """
     here = frame[(frame["quantity"] == wanted.quantity) & (frame["substrate"] == substrate)
                  & (frame["world"] == wanted.place)]
+    if here.empty and substrate == "real" and not ((frame["substrate"] == substrate) & (frame["world"] == wanted.place)).any():
+        return no_effects(f"no model called {wanted.place} was at hand, so {wanted.quantity} was not measured")
     if here.empty:
         return no_effects(f"no measurements of {wanted.quantity} in {wanted.place}")
     arm = _rows(here, wanted.arm, wanted, test_id)
