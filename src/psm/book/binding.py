@@ -17,6 +17,7 @@ from bs4 import BeautifulSoup, Tag
 NOT_PRINTED = ("a.headerlink, a.psm-data, img.psm-dark, script, style.psm-screen, button, select, input, form, dialog, template, [data-psm-filter], "
                ".psm-noprint, .d-print-none, details.hide, .cell.tag_injected-parameters")
 STYLES = ("pygments.css", "sphinx-design.min.css", "psm.css", "print.css")
+MATHS = '<script>window.MathJax = {options: {processHtmlClass: "math"}}</script>'    # pages say of the rest that it holds none
 REFERRING = ("for", "headers", "aria-labelledby", "aria-describedby", "aria-controls")
 
 
@@ -82,7 +83,7 @@ def bind(site: Path, pages: Sequence[Leaf], title: TitlePage, folder: str, numbe
         body.append(f'<section class="book-page{wide}" id="{slug(leaf.name)}">{article.decode_contents()}</section>')
     sheets = "".join(f'<link rel="stylesheet" href="{folder}/_static/{name}">' for name in STYLES if (site / "_static" / name).is_file())
     whole = "\n".join(body)
-    maths = f'<script defer src="{folder}/_static/mathjax/tex-chtml.js"></script>' if 'class="math' in whole else ""
+    maths = f'{MATHS}<script defer src="{folder}/_static/mathjax/tex-chtml.js"></script>' if 'class="math' in whole else ""
     return (f'<!DOCTYPE html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{html.escape(title.title)}</title>{sheets}{maths}</head>\n'
             f'<body class="psm-book">\n{_title_page(title)}\n<nav class="book-contents"><p class="book-contents-title">Contents</p>'
             f"<ul>{''.join(contents)}</ul></nav>\n{whole}\n</body></html>\n")
