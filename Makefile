@@ -7,7 +7,7 @@ READY := .venv/ready-$(KEY)
 BENCH := .venv/bench-$(shell (echo $(KEY); cat workflow/set-up-bench.sh) | cksum | tr ' ' '-')
 PY := .venv/bin/python
 
-.PHONY: help setup book test bench lab edition verify freeze clean-pages
+.PHONY: help setup book test check-pages pdf bench lab edition verify freeze clean-pages
 .DELETE_ON_ERROR:
 
 help:  ## say what can be made
@@ -20,6 +20,13 @@ book: $(READY)  ## run the whole book and build its pages (SCALE=smoke, laptop o
 
 test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
+
+check-pages: .venv/browser-$(KEY)  ## check the built pages in a real browser
+	@browser=$$(sh workflow/set-up-browser.sh) && PSM_CHROMIUM="$$browser" PSM_PAGES="$${PSM_PAGES:-_build/html}" OMP_NUM_THREADS=1 \
+		$(PY) -m pytest -q -n 2 --dist loadgroup tests/browser tests/pages/test_pdf.py
+
+pdf: .venv/browser-$(KEY)  ## print the whole book as _build/psm-book.pdf
+	@browser=$$(sh workflow/set-up-browser.sh) && PSM_CHROMIUM="$$browser" $(PY) -m psm pdf --scale $(SCALE)
 
 bench: $(READY)  ## measure speed and memory, as a table
 	@$(MAKE) --no-print-directory $(BENCH) || echo "bench: goes on without lm-evaluation-harness" >&2
@@ -43,7 +50,7 @@ clean-pages:  ## delete the built pages; models and runs stay
 $(READY):
 	@sh workflow/set-up.sh $(PYTHON) $@
 
-.venv/lab-$(KEY): .venv/%-$(KEY): $(READY)
+.venv/lab-$(KEY) .venv/browser-$(KEY): .venv/%-$(KEY): $(READY)
 	@sh workflow/set-up.sh $(PYTHON) $@ $*
 
 $(BENCH): $(READY)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes .venv with the exact versions of constraints.txt. Usage: set-up.sh PYTHON MARK [EXTRA]
 # MARK is the file that says it is done: made last, named by the Makefile after the content of what it depends on.
-# With EXTRA (lab) it adds that extra to a .venv that is there.
+# With EXTRA (lab, browser) it adds that extra to a .venv that is there.
 set -eu
 python=$1 mark=$2 extra=${3:-test} unfinished=.venv/unfinished
 
@@ -22,7 +22,7 @@ if [ "$extra" = test ]; then
     echo "set-up: installing into .venv (some minutes the first time)"
     mkdir -p .venv
     echo $$ > $unfinished
-    rm -f .venv/ready-* .venv/lab-*
+    rm -f .venv/ready-* .venv/lab-* .venv/browser-*
     "$python" -m venv .venv
     # torch first and by itself, so that the build that pip's own settings prefer is the one installed (README, "CPU")
     install "$(grep '^torch==' constraints.txt)"

@@ -41,6 +41,7 @@ def build_parser() -> Parser:
     _add_run(commands)
     for name, does in (
         ("pages", "build the pages from what has been executed"),
+        ("pdf", "print the pages as one PDF, building them first where they are out of date"),
         ("ledger", "print the verdicts"),
         ("edition", "write evidence/ and the README's ledger from a finished run and a clean tree"),
         ("verify", "check the published edition, file by file, against its manifest and checksums"),
@@ -185,15 +186,34 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _pages(options: argparse.Namespace) -> int:
-    from psm.book.jobs import make_pages
     from psm.book.run import only_run
 
     with only_run():
-        plan = _plan(options.scale)
-        missing = [step.label for step in plan.pending("ledger")]
-        if missing:
-            raise UsageError(f"pages need {', '.join(missing)} at {plan.scale.name} scale: run 'psm book --scale {plan.scale.name}'")
-        print(f"Pages: {make_pages(plan).parent / 'index.html'}")
+        print(f"Pages: {_made_pages(options.scale).pages_stamp.parent / 'index.html'}")
+    return 0
+
+
+def _made_pages(scale: str, again: bool = True) -> Plan:
+    """Build the pages of a finished run, or keep those that are current unless `again`."""
+    from psm.book.jobs import make_pages
+
+    plan = _plan(scale)
+    missing = [step.label for step in plan.pending("ledger")]
+    if missing:
+        raise UsageError(f"pages need {', '.join(missing)} at {plan.scale.name} scale: run 'psm book --scale {plan.scale.name}'")
+    if again or not plan.pages_stamp.is_file():
+        make_pages(plan)
+    return plan
+
+
+def _pdf(options: argparse.Namespace) -> int:
+    from psm.book.browser import find
+    from psm.book.pdf import make_pdf
+    from psm.book.run import only_run
+
+    with only_run():
+        find()      # before pages are built for a command that cannot print them
+        print(f"PDF: {make_pdf(_made_pages(options.scale, again=False))}")
     return 0
 
 
@@ -280,7 +300,7 @@ def _job(options: argparse.Namespace) -> int:
 
 
 COMMANDS = {
-    "book": _book, "run": _run, "pages": _pages, "ledger": _ledger, "compare": _compare, "edition": _edition,
+    "book": _book, "run": _run, "pages": _pages, "pdf": _pdf, "ledger": _ledger, "compare": _compare, "edition": _edition,
     "verify": _verify, "freeze": _freeze,
     "models": _models, "lab": _lab, "job": _job,
 }

@@ -31,7 +31,10 @@ NOT_IMPORTED = {
     "pytest-xdist": "runs the tests on all cores",
 }
 # Imported here, but parts of a declared dependency that pins them itself.
-PART_OF = {"sphinx": "jupyter-book", "docutils": "jupyter-book", "myst-nb": "jupyter-book", "jupyter-client": "nbclient", "ipython": "ipykernel", "pybtex": "jupyter-book", "jsonschema": "nbformat"}
+PART_OF = {"sphinx": "jupyter-book", "docutils": "jupyter-book", "myst-nb": "jupyter-book", "jupyter-client": "nbclient", "ipython": "ipykernel",
+           "pybtex": "jupyter-book", "jsonschema": "nbformat", "beautifulsoup4": "jupyter-book"}
+# What prints and checks the pages: the command says how to have it, and nothing else of the book needs it.
+IN_A_BROWSER = ("src/psm/book/browser.py", "src/psm/book/pdf.py", "tests/browser/", "tests/pages/test_pdf.py")
 
 
 def requirements(pyproject: dict) -> dict[str, list[Requirement]]:
@@ -142,7 +145,8 @@ def sources() -> list[tuple[Path, str, tuple[str, ...]]]:
     found += [(path, path.read_text(), ("main", "bench")) for path in sorted((ROOT / "workflow").rglob("*.py"))]
     found += [(path, path.read_text(), ("main", "test")) for path in sorted((ROOT / "tests").rglob("*.py"))]
     found += [(path, code_cells(path.read_text()), ("main",)) for path in sorted((ROOT / "chapters").rglob("*.md"))]
-    return found
+    return [(path, source, groups + ("browser",) if path.relative_to(ROOT).as_posix().startswith(IN_A_BROWSER) else groups)
+            for path, source, groups in found]
 
 
 @lru_cache
