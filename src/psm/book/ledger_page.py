@@ -16,7 +16,7 @@ from psm.evidence.verdicts import false_positive_rate, fooled
 from psm.scale import get_scale
 
 KINDS = {"primary": "primary", "secondary": "secondary", "exploratory": "exploratory", "control": "controls", "manipulation": "checks of the training"}
-HEADS = ("Test", "Verdict", "Where", "Estimate", "Needed", "Controls", "Rival", "Registered before the run")
+HEADS = ("Test", "Verdict", "Estimate", "Needed", "Controls", "Rival")
 
 
 def nulls(rows: Sequence[Row], scale: str) -> str:
@@ -52,14 +52,14 @@ def _test_line(row: Row, anchors: frozenset[str]) -> str:
     told = {True: f"excluded: {rival}", False: f"not excluded: {rival}"}.get(row.get("discriminating"), "–")
     reason = f'<br><span class="psm-small">{html.escape(row["reason"])}</span>' if row.get("reason") else ""
     trap = "<br><strong>The rule was fooled.</strong>" if fooled(row) else ""
-    before = {True: "yes", False: "no"}.get(row.get("registered_before_run"), "–")
+    before = {True: "registered before the run", False: "not registered before the run"}.get(row.get("registered_before_run"))
+    before = f'<br><span class="psm-small">{before}</span>' if before else ""
     run = "" if is_own(row) else "null" if row["null_world"] else "confirmation"
     small = {"null": "the same where the claim is false", "confirmation": "the same on a world drawn at random, controls left out"}.get(
         run, " · ".join(part for part in (row.get("kind"), row.get("estimand")) if part))
-    head = f'{html.escape(row["test"])}<br><span class="psm-small">{html.escape(small)}</span>'
+    head = f'{html.escape(row["test"])}<br><span class="psm-small">{html.escape(f"{forest.place(row)} · {small}")}</span>'
     checks = check_words(row, anchors) if row.get("control") or row.get("manipulation") else "–"
-    cells = (badges.pill(row["verdict"]) + trap + reason, html.escape(forest.place(row)), claims_table.estimate(row), badges.needed(row) or "–",
-             checks, told, before)
+    cells = (badges.pill(row["verdict"]) + trap + reason + before, claims_table.estimate(row), badges.needed(row) or "–", checks, told)
     return cards.line(head, cells, HEADS, anchor=anchor(row))
 
 
