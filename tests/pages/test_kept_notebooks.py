@@ -191,7 +191,37 @@ def test_the_install_cell_does_nothing_where_the_package_is(tmp_path):
 def test_without_an_address_it_says_what_to_do(tmp_path):
     source = install_cell.source(BOOK, "", COMMIT).replace('find_spec("psm")', 'find_spec("psm_that_is_not_there")')
     done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1 and "pip install -c constraints.txt -e ." in done.stderr
+    assert done.returncode == 1 and "pip install -c constraints.txt -e ." in done.stderr and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("address", ['https://github.com/a/b"; import os', "https://github.com/a b"])
+def test_an_address_that_would_break_the_cell_is_refused(address):
+    with pytest.raises(UsageError, match="holds a quotation mark, a backslash or a space"):
+        install_cell.source(BOOK, address, COMMIT)
+
+
+def test_it_clones_the_repository_and_goes_to_its_commit(tmp_path):
+    """Run for real against a repository in a folder, with pip replaced by a note of what it was asked."""
+    origin = tmp_path / "origin"
+    for name in ("pyproject.toml", "constraints.txt"):
+        write_whole(origin / name, (BOOK / name).read_text())
+    write_whole(origin / "src" / "psm_toy.py", "state = 'then'\n")
+    git(origin, "init", "-q")
+    git(origin, "add", ".")
+    git(origin, "commit", "-qm", "then")
+    then = repository.git(origin, "rev-parse", "HEAD")
+    write_whole(origin / "src" / "psm_toy.py", "state = 'now'\n")
+    git(origin, "commit", "-qam", "now")
+    source = install_cell.source(origin, origin.as_uri(), then).replace('find_spec("psm")', 'find_spec("psm_toy")')
+    noted = "import json, os, subprocess, sys\nreal = subprocess.run\n" \
+            "def run(command, **how):\n    return print(json.dumps(command[4:]), how['cwd'].name) if 'pip' in command else real(command, **how)\n" \
+            "subprocess.run = run\n"
+    program = noted + source + "\nimport psm_toy\nprint(psm_toy.state)\n"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    first, second, state = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert state == "then" and first.endswith(" psm-book") and '"-c", "constraints.txt", "filelock"' in first
+    assert '"--no-deps", "-e", "."' in second
 
 
 def test_a_package_without_a_pin_is_refused(tmp_path):

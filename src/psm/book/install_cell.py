@@ -17,18 +17,25 @@ _CELL = '''\
 # this notebook was made, and installs what the chapters import in the versions of its lock file, constraints.txt.
 import importlib.util
 
+repository = "{address}"    # where the book can be cloned from
+commit = "{ref}"
+
 if importlib.util.find_spec("psm") is None:
     import importlib.metadata
     import pathlib
     import subprocess
     import sys
 
+    if not repository:
+        raise ModuleNotFoundError("the package psm is not installed, and when this notebook was made the book had no public address: "
+                                  "write the address of its repository into this cell, or install the book yourself (in its folder: "
+                                  "pip install -c constraints.txt -e .); then run this cell again")
     book = pathlib.Path("psm-book").resolve()
     packages = [{packages}]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if not book.exists():
-        subprocess.run(["git", "clone", "--quiet", "{address}", str(book)], check=True)
-    subprocess.run(["git", "-C", str(book), "checkout", "--quiet", "{ref}"], check=True)
+        subprocess.run(["git", "clone", "--quiet", repository, str(book)], check=True)
+    subprocess.run(["git", "-C", str(book), "checkout", "--quiet", commit or "HEAD"], check=True)
     subprocess.run([*pip, "-c", "constraints.txt", *packages], cwd=book, check=True)
     subprocess.run([*pip, "--no-deps", "-e", "."], cwd=book, check=True)
     sys.path.insert(0, str(book / "src"))
@@ -38,15 +45,6 @@ if importlib.util.find_spec("psm") is None:
     if stale:
         raise RuntimeError(f"installed; now restart the session (in Colab: Runtime, Restart session) and run all cells again, "
                            f"because {{', '.join(stale)}} was loaded in another version before")
-'''
-_NO_ADDRESS = '''\
-# Where the book is installed, this does nothing. Elsewhere it says what to do: this notebook was made from a copy of the book
-# whose repository has no public address, so that it cannot fetch the book itself.
-import importlib.util
-
-if importlib.util.find_spec("psm") is None:
-    raise ModuleNotFoundError("the package psm is not installed: in the book's folder say  pip install -c constraints.txt -e .  "
-                              "(with the Python of this notebook), then run this cell again")
 '''
 
 
@@ -62,10 +60,8 @@ def packages(root: Path) -> tuple[str, ...]:
 
 
 def source(root: Path, address: str, ref: str) -> str:
-    """The cell's code, for the repository at `address` in the state `ref`; where either is not known, it only says what to do."""
-    if not address or not ref or not (root / "pyproject.toml").is_file():
-        return _NO_ADDRESS
+    """The cell's code, for the repository at `address` in the state `ref`; without an address it asks its reader for one."""
     if re.search(r"[\"'\\\s]", address + ref):
         raise UsageError(f"the repository's address '{address}' holds a quotation mark, a backslash or a space: correct it in CITATION.cff")
-    listed = ", ".join(f'"{name}"' for name in packages(root))
+    listed = ", ".join(f'"{name}"' for name in packages(root)) if (root / "pyproject.toml").is_file() else ""
     return _CELL.format(packages=listed, address=address, ref=ref)
