@@ -85,19 +85,24 @@ def test_the_switch_changes_the_theme_and_is_remembered(page, site, folder):
 
 
 def test_the_ledger_can_be_filtered(page, site, folder):
-    """Every control marked `data-psm-filter` changes how many lines of the ledger are shown, and back."""
+    """Every choice of a `form[data-psm-filter]` shows the lines that it names and no others, and a click brings all of them back."""
     name = next((n for n in pages_of(folder) if "data-psm-filter" in (folder / n).read_text()), None)
     if name is None:
         pytest.skip("no page has a filter")
     visit(page, site + name)
-    shown = "() => [...document.querySelectorAll('main table tbody tr')].filter(r => r.getClientRects().length).length"
-    controls = page.locator("select[data-psm-filter]:visible")
-    for index in range(controls.count()):
-        control, every = controls.nth(index), page.evaluate(shown)
-        values = [option.get_attribute("value") for option in control.locator("option").all()]
-        counts = []
-        for value in values[1:]:
+    form = page.locator("form[data-psm-filter]").first
+    lines = f"#{form.get_attribute('data-psm-filter')} tbody tr[data-verdict]"
+    every = page.locator(f"{lines}:visible").count()
+    assert form.is_visible() and every > 1
+    narrowed = []
+    for control in form.locator("select").all():
+        field = control.get_attribute("name")
+        for value in [option.get_attribute("value") for option in control.locator("option").all()][1:]:
             control.select_option(value)
-            counts.append(page.evaluate(shown))
-        control.select_option(values[0])
-        assert page.evaluate(shown) == every and min(counts) < every, control.get_attribute("data-psm-filter")
+            shown = page.locator(f"{lines}:visible")
+            assert {line.get_attribute(f"data-{field}") for line in shown.all()} == {value}
+            assert str(shown.count()) in form.locator("output").inner_text()
+            narrowed.append(shown.count())
+        form.locator("button[type=reset]").click()
+        assert page.locator(f"{lines}:visible").count() == every
+    assert min(narrowed) < every

@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup, Tag
 # What a sheet of paper has no use for: marks to click, downloads, drawings for dark screens, and code that the page keeps folded.
 NOT_PRINTED = ("a.headerlink, a.psm-data, img.psm-dark, script, style.psm-screen, button, select, input, form, dialog, template, [data-psm-filter], "
                ".psm-noprint, .d-print-none, details.hide, .cell.tag_injected-parameters")
-STYLES = ("pygments.css", "sphinx-design.min.css", "psm.css", "print.css")
+STYLES = ("pygments.css", "sphinx-design.min.css", "psm.css", "ledger.css", "print.css")
 MATHS = '<script>window.MathJax = {options: {processHtmlClass: "math"}}</script>'    # pages say of the rest that it holds none
 REFERRING = ("for", "headers", "aria-labelledby", "aria-describedby", "aria-controls")
 
