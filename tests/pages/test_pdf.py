@@ -123,6 +123,24 @@ def test_the_outline_has_parts_and_chapters(printed):
         "A toy book", "Toy part", "The toy world is made up", "A made-up claim with emphasis", "The ledger"]
 
 
+def test_a_title_that_breaks_keeps_its_space_in_the_outline(printed, tmp_path):
+    import io
+
+    import pypdf
+
+    from psm.book.browser import opened
+    from psm.book.pdf import _print
+
+    title = "A title so long that it must be broken at some place between two of its many words, and then again"
+    site = tmp_path / "html"
+    (site / "_static").mkdir(parents=True)
+    (site / "_static" / "print.css").write_bytes((printed[0].root / "_static" / "print.css").read_bytes())
+    (site / "index.html").write_text(f'<article class="bd-article"><h1>{title}</h1><p>Words.</p></article>')
+    with opened() as browser:
+        made = pypdf.PdfReader(io.BytesIO(_print(browser.new_page(), site, bind(site, [Leaf("index", None)], TITLE, "html"))))
+    assert titles(made.outline) == [title]
+
+
 def test_the_text_has_verdicts_and_the_edition_and_maths_is_set(printed):
     sheets = [squeezed(page) for page in printed[2].pages]
     assert "A toy book" in sheets[0] and "Version 9.8.7" in sheets[0]
