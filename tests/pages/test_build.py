@@ -80,7 +80,7 @@ def test_every_link_inside_the_book_leads_somewhere(built):
             address = urlparse(target)
             if address.scheme or target.startswith("#"):
                 continue
-            found = (page.parent / unquote(address.path)).resolve()
+            found = (page.parent / unquote(address.path)).resolve() if address.path else page
             assert found.is_file(), f"{page.name} links to {target}"
             if address.fragment.startswith("test-"):
                 assert address.fragment in read_links(found).ids, f"{page.name} links to {target}"

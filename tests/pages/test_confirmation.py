@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from psm import figures
 from psm.book import badges, confirmation_page, forest, glance, ledger_page
 from psm.book.compare import compare_editions
 from psm.book.claims_table import Place
@@ -148,9 +149,10 @@ def test_a_ledger_of_ninety_rows_draws_its_primary_tests_and_lists_them_all(row,
 def test_the_figures_fit_a_phone(row, again):
     """Of the house's width, and a line high enough for its label."""
     shown = forest.every_primary(many(row, again))
-    assert shown.count("min-width:346px") == 2 and "tabindex" not in shown
+    smallest = f"min-width:{figures.legible(7.2)}px"
+    assert shown.count(smallest) == 2
     assert forest.INCHES * 72 > 1.3 * 13.5
-    assert confirmation_page.confirmation(many(row, again), "laptop", None).count("min-width:346px") == 2
+    assert confirmation_page.confirmation(many(row, again), "laptop", None).count(smallest) == 2
 
 
 def test_a_staged_book_links_to_lines_that_are_there(toy, tmp_path):

@@ -12,6 +12,7 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 
@@ -172,9 +173,9 @@ def imports(source):
 def test_what_chapters_import_is_what_the_install_cell_installs():
     science = [path for path in (BOOK / "src" / "psm").rglob("*.py")
                if path.relative_to(BOOK / "src" / "psm").parts[0] not in ("book", "cli.py", "__main__.py")]
-    cells = [cell for page in (BOOK / "chapters").rglob("*.md")
-             for cell in re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```", page.read_text(), re.M | re.S)]
-    sources = [path.read_text() for path in science] + ["\n".join(line for line in cell.splitlines() if not line.startswith((":", "%", "!", "---"))) for cell in cells]
+    pages = [jupytext.reads(page.read_text(), fmt="md:myst") for page in (BOOK / "chapters").rglob("*.md")]
+    cells = [cell.source for page in pages for cell in page.cells if cell.cell_type == "code"]
+    sources = [path.read_text() for path in science] + ["\n".join(line for line in cell.splitlines() if not line.startswith(("%", "!"))) for cell in cells]
     known = packages_distributions()
     wanted = {module: known.get(module, [module])[0].lower().replace("_", "-") for source in sources for module in imports(source)}
     installed = {name.lower().replace("_", "-") for name in install_cell.packages(BOOK)}

@@ -99,7 +99,7 @@ def test_a_planted_result_is_found_where_it_stands(sentence):
 @pytest.mark.parametrize("after, planted", [
     ("how to read the badges:\n", "\n- *supported*: it doubled;"),
     ("| it lies | {glue:text}`lying_post_trained` |", " rose to 0.61 |"),
-    ("Compare\n   the dashed line.\n\n```{admonition} Solution\n:class: dropdown\n", "You will see it in two of three seeds."),
+    ("## Exercises\n", "\nYou will see it in two of three seeds.\n"),
     (":class: tip\n", "In three of five models the power seized doubled.\n"),
     ("## What this does not show\n", "\n- The spread was twice as large as in the twin.\n"),
     ('caption="Top: the course of training on the villain\'s code.', " In two of three seeds it doubled."),

@@ -24,7 +24,7 @@ from psm.files import read_json, workspace, write_whole
 
 FOLDER = "notebooks"
 LIMIT = 1_000_000     # bytes of one notebook; what a repository's web pages still show
-_FIGURE = re.compile(r'<figure class="psm-figure" id="figure-([a-z0-9_-]+)">')
+_FIGURE = re.compile(r'<figure class="psm-figure" id="figure-([a-z0-9_-]+)"[^>]*>')
 _DARK = re.compile(r'<img class="psm-dark"[^>]*>')
 _FOLDED = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
 
