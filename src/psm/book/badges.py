@@ -20,7 +20,8 @@ VERDICTS = {
                        "was predicted, wholly inside it), and every control held."),
     "absent": ("○", "The interval lies wholly inside that smallest effect: where an effect was predicted, this counts "
                     "against the theory."),
-    "contradicted": ("✕", "The interval lies beyond zero on the wrong side."),
+    "contradicted": ("✕", "The interval lies beyond zero on the wrong side, however small the effect (or, where no effect was "
+                          "predicted, wholly beyond the smallest effect)."),
     "inconclusive": ("?", "The interval fits both an effect that matters and one that does not, or something bars a better "
                           "verdict: too few seeds, an undecided control, a prediction registered too late."),
     "invalid": ("!", "A control failed, or the training that the test rests on did not take. The estimate is shown "
