@@ -55,7 +55,7 @@ def package_digest() -> str:
 def exercises_digest(chapter: str) -> str:
     """Digest of a chapter's own exercises and of what all judges share, so that an edit to one chapter's re-runs no other."""
     folder = package_folder() / "exercises"
-    return source_digest(path for path in (folder / "core.py", folder / "answers.py", folder / "marking.py", folder / f"{chapter}.py") if path.is_file())
+    return source_digest(path for path in (folder / "core.py", folder / "marking.py", folder / f"{chapter}.py") if path.is_file())
 
 
 def evidence_digest() -> str:

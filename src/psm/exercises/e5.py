@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from psm.exercises.answers import held, words, world_called
+from psm.exercises.marking import judge_function, judge_words, the_world
 from psm.exercises.core import Exercise
 from psm.models.scoring import log_odds
 from psm.training.assistant import helpful_state
@@ -45,8 +45,8 @@ def shifts(world: World, kind: str, ns: Sequence[float]) -> np.ndarray:
 
 
 def judge_lessons(answer: Any) -> None:
-    world = world_called("main")
-    words(answer, {kind: "rises" if shifts(world, kind, [EPISODES])[0] > 0 else "falls" for kind in LESSONS}, MOVES, HINTS)
+    world = the_world("main")
+    judge_words(answer, {kind: "rises" if shifts(world, kind, [EPISODES])[0] > 0 else "falls" for kind in LESSONS}, MOVES, HINTS)
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:
@@ -62,7 +62,7 @@ def dose_slope(steps: np.ndarray, shifts: np.ndarray, ns: np.ndarray, exact: np.
 
 
 def judge_doses(answer: Any) -> None:
-    world, steps, ns = world_called("main"), np.array([5, 10, 20]), np.geomspace(0.01, 50, 300)
+    world, steps, ns = the_world("main"), np.array([5, 10, 20]), np.geomspace(0.01, 50, 3000)
     cases = []
     for name, kind, at_five, power in (
         ("every step counts alike", "C, a kind beginner's code", 0.8, 1.0),
@@ -72,7 +72,9 @@ def judge_doses(answer: Any) -> None:
     ):
         exact = shifts(world, kind, ns)
         cases.append((name, (steps, np.interp(at_five * (steps / 5) ** power, ns, exact), ns, exact)))
-    held(answer, dose_slope, cases, (
+    four, exact = np.array([5, 10, 20, 80]), shifts(world, "B, old technology", ns)
+    cases.append(("the points lie on no line and at uneven steps", (four, np.interp([0.5, 1.4, 2.0, 2.6], ns, exact), ns, exact)))
+    judge_function(answer, dose_slope, dict(cases), (
         (lambda t, s, n, e: _slope(np.log(t), np.log(np.abs(s))),
          "You took the slope of the shifts themselves. Belief saturates, for Bayes too: translate every shift into the number of episodes that it is worth first."),
         (lambda t, s, n, e: _slope(t, _worth(s, n, e)), "You took numbers and not their logarithms: then the slope depends on the exchange rate between steps and episodes, which nobody knows."),
@@ -80,7 +82,9 @@ def judge_doses(answer: Any) -> None:
         (lambda t, s, n, e: dose_slope(t, s, n, e) - 1, "This is the departure from one, which the ledger tests. The slope itself is asked for."),
         (lambda t, s, n, e: _slope(np.log(t), np.log(n[np.minimum(np.searchsorted(e, s), len(n) - 1)])),
          "A search that takes shifts to rise with the number of episodes fails where a lesson moves belief down: look for the nearest exact shift."),
-    ))
+        (lambda t, s, n, e: np.diff(np.log(_worth(s, n, e))[[0, -1]])[0] / np.log(t[-1] / t[0]),
+         "You took the slope between the first point and the last. Every point counts: fit a line to all of them."),
+    ), tolerance=5e-3)   # so that one may also interpolate between the numbers of episodes
 
 
 def _odds(belief: np.ndarray, bad: np.ndarray) -> float:
@@ -94,7 +98,7 @@ def order_effect(learn: Learner, prior: np.ndarray, helper: np.ndarray, villain:
 
 
 def judge_order(answer: Any) -> None:
-    world = world_called("main")
+    world = the_world("main")
     subjects = ("advice", "facts", "greeting")
     villain = world.typical(benevolence="bad", honesty="liar", language="english")
     lessons = [expected_log_likelihood(world, Arm("exercise", (Episodes(who, subjects),))).sum(0) for who in (helpful_state(world), villain)]
@@ -116,7 +120,7 @@ def judge_order(answer: Any) -> None:
         one, two, three, four = (b[bad].sum() for b in belief)
         return float((one - two) / (three - four))
 
-    held(answer, order_effect, cases, (
+    judge_function(answer, order_effect, dict(cases), (
         (lambda *a: -order_effect(*a), "The sign is turned round: the villain's lesson last comes first in the difference, so that a learner whose last lesson counts more is above zero."),
         (unscaled, "This is the difference in log-odds. Divide it by how far the two lessons lie apart when each is given alone."),
         (in_probability, "You compared probabilities. The chapter's measure is in log-odds."),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from psm.exercises.answers import held, numbers, world_called
+from psm.exercises.marking import judge_function, read_numbers, the_world
 from psm.exercises.core import Exercise, Wrong
 from psm.training.bayes import behaviour_of
 from psm.world.posterior import condition, kl_divergence, posterior_by_turn
@@ -18,7 +18,7 @@ ANSWERS = 6   # given by the first speaker
 
 def shares_of_readers() -> np.ndarray:
     """(3, 2) share of the first speaker's inference that each reader makes: the same speaker goes on, or another name."""
-    world, rng = world_called("main"), np.random.default_rng(2)
+    world, rng = the_world("main"), np.random.default_rng(2)
     names = np.full((40, 1), world.name_id("Eve"))
     document = sample_dialogues(world, rng, 40, turns=ANSWERS + 1, states=np.full((40, 1), world.archetype("saboteur")), names=names, cue=world.cue("plain"))
     other = with_other_speaker(world, rng, document, ANSWERS)
@@ -47,7 +47,7 @@ HINTS = (
 
 
 def judge_readers(answer: Any) -> None:
-    given = numbers(answer, (3, 2))
+    given = read_numbers(answer, (3, 2))
     for reader, row, right, hints in zip(READERS, given, shares_of_readers(), HINTS):
         for when, value, want, hint in zip(("the same speaker goes on", "another name answers"), row, right, hints):
             if abs(value - want) > 0.02:
@@ -69,7 +69,7 @@ def judge_share(answer: Any) -> None:
         ("the model is further from Bayes than the reader who never updates", (near, 0.3 * exact[::-1] + 0.7 * prior, prior)),
         ("one of the answers has probability zero in the exact forecast", (unused, np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]]), np.full((2, 3), 1 / 3))),
     )
-    held(answer, share, cases, (
+    judge_function(answer, share, dict(cases), (
         (lambda e, m, p: 1 - _kl(m, e).mean() / _kl(p, e).mean(), "Your divergences are turned round: in KL(exact || model) the exact forecast gives the weights."),
         (lambda e, m, p: _kl(e, m).mean() / _kl(e, p).mean(), "This is the share that is missing: take it from one."),
         (lambda e, m, p: (1 - _kl(e, m) / _kl(e, p)).mean(),
@@ -84,13 +84,13 @@ def next_answer(prior: np.ndarray, likelihood: np.ndarray, answers: np.ndarray) 
 
 
 def judge_next(answer: Any) -> None:
-    world, rng = world_called("main"), np.random.default_rng(4)
+    world, rng = the_world("main"), np.random.default_rng(4)
     cases = [("two personas are left", (np.array([0.5, 0.5]), np.array([0.6, 0.2]), np.array([[0.9, 0.1], [0.2, 0.8]])))]
     for read, asked in (("code", "power"), ("greeting", "facts"), ("technology", "comet")):
         likelihood = world.class_probs[:, world.domain(read), rng.integers(0, 2)]
         n = world.n_classes[world.domain(asked)]
         cases.append((f"an answer about {read} was read and {asked} is asked", (world.prior, likelihood, world.class_probs[:, world.domain(asked), :n])))
-    held(answer, next_answer, cases, (
+    judge_function(answer, next_answer, dict(cases), (
         (lambda prior, told, answers: answers[(prior * told).argmax()],
          "You let the likeliest persona answer. The belief is a distribution: every persona's answer counts, as much as it is believed in."),
         (lambda prior, told, answers: prior @ answers, "You forecast from the prior: what was read has to change the belief first."),

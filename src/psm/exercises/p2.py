@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from psm.exercises.answers import held, words, world_called
+from psm.exercises.marking import judge_function, judge_words, the_world
 from psm.exercises.core import Exercise, Wrong
 from psm.models.scoring import log_odds
 from psm.models.shots import sample_shots
@@ -37,7 +37,7 @@ HINTS = {
 
 def shift(helpful: bool, name: str | None, looks_at_names: bool) -> float:
     """Mean shift, in log-odds, of the helpful answer on subjects that a page of eight answers was not about."""
-    world, rng = world_called("main"), np.random.default_rng(5)
+    world, rng = the_world("main"), np.random.default_rng(5)
     helper = helpful_state(world)
     page = sample_shots(world, rng, PAGES, SHOTS, helper if helpful else None, name if looks_at_names else "Assistant", POST_TRAINED)
     belief = condition(world.prior, page.evidence.sum(1)).mean(0)   # of the mean page: answers are averaged over pages
@@ -48,6 +48,8 @@ def shift(helpful: bool, name: str | None, looks_at_names: bool) -> float:
 
 
 def judge_pages(answer: Any) -> None:
+    if isinstance(answer, (list, tuple, np.ndarray)) and len(answer) == 2 and not any(isinstance(row, str) for row in answer):
+        answer = [word for row in answer if isinstance(row, (list, tuple, np.ndarray)) for word in row]   # a list for each reader
     if not hasattr(answer, "__len__") or len(answer) != 2 * len(ARMS):
         raise Wrong("Give four words for each of the two readers: four of Bayes and then four of the reader of pages.")
     truth, hints = {}, {}
@@ -56,7 +58,7 @@ def judge_pages(answer: Any) -> None:
             question = f"{reader}, {page}"
             truth[question] = "rises" if shift(helpful, name, looks_at_names) > STAYS else "stays"
             hints[question] = HINTS[reader, page[5]]
-    words(answer, truth, MOVES, hints)
+    judge_words(answer, truth, MOVES, hints)
 
 
 def nats(prior: np.ndarray, likelihood: np.ndarray, members: np.ndarray) -> float:
@@ -68,7 +70,7 @@ def _odds(weight: np.ndarray, members: np.ndarray) -> float:
 
 
 def judge_nats(answer: Any) -> None:
-    world = world_called("main")
+    world = the_world("main")
     helper = np.arange(len(world.prior)) == helpful_state(world)
 
     def likelihood(*answers: tuple[str, str]) -> np.ndarray:
@@ -82,7 +84,7 @@ def judge_nats(answer: Any) -> None:
         ("the Assistant told something false", (world.prior, likelihood(("facts", "false")), helper)),
         ("it is asked whether the speaker is any of the bad", (world.prior, likelihood(("code", "bad")), world.has("benevolence", "bad"))),
     )
-    held(answer, nats, cases, (
+    judge_function(answer, nats, dict(cases), (
         (lambda p, l, m: np.log(_odds(p * l, m)), "These are the log-odds after the page. The evidence is how far the page moved them: take off the log-odds before it."),
         (lambda p, l, m: nats(p, l, m) / np.log(2), "You measured in bits. A nat is a unit of the natural logarithm."),
         (lambda p, l, m: np.exp(nats(p, l, m)), "This is the Bayes factor itself. Nats are its natural logarithm."),

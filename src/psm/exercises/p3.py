@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from psm.exercises.answers import held, words, world_called
+from psm.exercises.marking import judge_function, judge_words, the_world
 from psm.exercises.core import Exercise
 from psm.models.scoring import log_odds
 from psm.training.bayes import bayes_behaviour
@@ -39,8 +39,8 @@ def after(world: World, traits: dict[str, str], subjects: tuple[str, ...]) -> fl
 
 
 def judge_shown(answer: Any) -> None:
-    world = world_called("main")
-    words(answer, {arm: "rises" if after(world, *taught) > 0 else "falls" for arm, taught in TRAINED.items()}, MOVES, HINTS)
+    world = the_world("main")
+    judge_words(answer, {arm: "rises" if after(world, *taught) > 0 else "falls" for arm, taught in TRAINED.items()}, MOVES, HINTS)
 
 
 def _kl(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -52,8 +52,15 @@ def fitted(observed: np.ndarray, predicted: np.ndarray, ns: np.ndarray, trained:
 
 
 def judge_fit(answer: Any) -> None:
-    world, ns = world_called("main"), np.geomspace(0.25, 16, 25)
-    cases = []
+    world, ns = the_world("main"), np.geomspace(0.25, 16, 25)
+    cases = [   # another distance, or one trained subject alone, finds another number here
+        ("no number fits perfectly",
+         (np.array([0.03, 0.5, 0.9]), np.array([[0.10, 0.5, 0.9], [0.03, 0.6, 0.2], [0.5, 0.9, 0.5]]), np.array([1.0, 2.0, 4.0]), np.array([0, 1]))),
+        ("the trained subjects disagree",
+         (np.array([0.5, 0.10, 0.9]), np.array([[0.5, 0.03, 0.9], [0.65, 0.10, 0.2], [0.9, 0.5, 0.5]]), np.array([1.0, 2.0, 4.0]), np.array([0, 1]))),
+        ("only one of the trained subjects tells much",
+         (np.array([0.5, 0.10, 0.9]), np.array([[0.5, 0.50, 0.9], [0.60, 0.10, 0.2], [0.9, 0.9, 0.5]]), np.array([1.0, 2.0, 4.0]), np.array([0, 1]))),
+    ]
     for name, traits, subjects, real, elsewhere in (
         ("training spreads as Bayes says", VILLAIN, ("technology", "advice"), 14, 14),
         ("training hardly spreads beyond its own subjects", CYNIC, ("greeting", "advice"), 18, 3),
@@ -65,11 +72,14 @@ def judge_fit(answer: Any) -> None:
         observed = predicted[elsewhere].copy()
         observed[trained] = predicted[real, trained]
         cases.append((name, (observed, predicted, ns, trained)))
-    held(answer, fitted, cases, (
+    judge_function(answer, fitted, dict(cases), (
         (lambda o, p, n, t: n[_kl(o, p).mean(1).argmin()],
          "You fitted the number on all subjects. Then it has seen what it is to predict: use the trained subjects only."),
         (lambda o, p, n, t: n[_kl(np.delete(o, t), np.delete(p, t, 1)).mean(1).argmin()],
          "You fitted the number where the prediction is to be tested. Fit it on the trained subjects: then the others are a test."),
+        (lambda o, p, n, t: n[_kl(p[:, t], o[t]).mean(1).argmin()], "Your divergence is turned round, or counted both ways: KL(observed || predicted) weighs by what was observed."),
+        (lambda o, p, n, t: n[((p[:, t] - o[t]) ** 2).mean(1).argmin()], "You took another distance, such as the squared one. The text asks for KL(observed || predicted)."),
+        (lambda o, p, n, t: n[_kl(o[t[:1]], p[:, t[:1]]).mean(1).argmin()], "You used one trained subject only: average the distance over all of them."),
         (lambda o, p, n, t: _kl(o[t], p[:, t]).mean(1).argmin(), "This is the place in the list. Return the number of episodes that stands there."),
         (lambda o, p, n, t: _kl(o[t], p[:, t]).mean(1).min(), "This is the smallest distance. Return the number of episodes at which it is reached."),
         (lambda o, p, n, t: n[_kl(o[t], p[:, t]).mean(1).argmax()], "This is the number that fits worst: look for the smallest distance."),
@@ -87,7 +97,7 @@ def _odds(weight: np.ndarray, members: np.ndarray) -> float:
 
 
 def judge_clues(answer: Any) -> None:
-    world = world_called("main")
+    world = the_world("main")
     has, bad = world.has, world.has("benevolence", "bad")
     clues = {
         "the speaker is cold": [has("tone", "cold")],
@@ -114,7 +124,7 @@ def judge_clues(answer: Any) -> None:
         start, each, all_of = (1 / (1 + np.exp(-np.asarray(x))) for x in parts(prior, members, given))
         return np.array([(each - start).sum(), all_of - start])
 
-    held(answer, added_and_together, cases, (
+    judge_function(answer, added_and_together, dict(cases), (
         (lambda p, b, c: added_and_together(p, b, c)[::-1], "The two numbers are in the wrong order: first the sum of what each clue does by itself, then what all do together."),
         (unshifted, "These are log-odds, and shifts are asked for: take off the log-odds before any clue, from each of them."),
         (either, "Together means that all clues hold, not that one of them does."),
@@ -125,7 +135,7 @@ def judge_clues(answer: Any) -> None:
 EXERCISES = {
     "p3.1": Exercise(
         "What a demonstration shows", judge_shown,
-        "Training is evidence of what its answers show, not of who gave them: a good person's greetings can make an assistant worse, and a villain's talk of birds better.",
+        "To exact Bayes, training is evidence of what its answers show, not of who gave them: a good person's greetings can make an assistant worse, and a villain's talk of birds better.",
     ),
     "p3.2": Exercise(
         "One number, from the trained subjects", judge_fit,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linprog
 
-from psm.exercises.answers import held, words, world_called
+from psm.exercises.marking import judge_function, judge_words, the_world
 from psm.exercises.core import Exercise, Wrong
 from psm.models.scoring import Behaviour
 from psm.training.assistant import helpful_state
@@ -40,14 +40,14 @@ def can_be_believed(world: World, policy: tuple[tuple[str, str, float], ...]) ->
 
 
 def judge_policies(answer: Any) -> None:
-    if not isinstance(answer, (str, list, tuple, set, frozenset)):
+    if not isinstance(answer, (str, list, tuple, set, frozenset, np.ndarray)) or isinstance(answer, np.ndarray) and answer.ndim != 1:
         raise Wrong("Give a list of letters, such as ['A', 'E'].")
-    given = [letter for letter in answer if not (isinstance(letter, str) and not letter.strip(" ,"))]
-    if any(letter is Ellipsis for letter in given):
+    if any(letter is Ellipsis for letter in answer):
         raise Wrong("There are still dots in your list.")
-    if unknown := [letter for letter in given if not isinstance(letter, str) or letter not in POLICIES]:
+    given = [letter for each in answer if (letter := str(each).strip(" ,").upper())]
+    if unknown := [letter for letter in given if letter not in POLICIES]:
         raise Wrong(f"{unknown[0]!r} is not one of the letters {', '.join(POLICIES)}.")
-    world = world_called("main")
+    world = the_world("main")
     for letter, policy in POLICIES.items():
         if (letter in given) != can_be_believed(world, policy):
             raise Wrong(f"Policy {letter}: {HINTS[letter]}")
@@ -67,15 +67,17 @@ def judge_r2(answer: Any) -> None:
         ("the forecast goes part of the way", (timid, actual, average)),
         ("the forecast is worse than the average", (wild, actual, average)),
         ("the forecast is perfect", (actual, actual, average)),
+        ("two of the six assistants are measured against the average of all six", (timid[:2], actual[:2], average[:2])),
         ("two planted twins are foretold by one belief each", (np.array([[0.6] * 4, [0.4] * 4]), twins, np.full((2, 4), 0.5))),
     )
 
     def rowwise(f: np.ndarray, a: np.ndarray, m: np.ndarray) -> float:
         return float(np.mean([r2(*row) for row in zip(f, a, m)]))
 
-    held(answer, r2, cases, (
+    judge_function(answer, r2, dict(cases), (
         (lambda f, a, m: r2(f, a, np.full_like(a, a.mean())),
          "You measured about one overall mean, as the usual R² does. Then knowing which answers are common would count as foretelling; the bar is what the assistants do on average."),
+        (lambda f, a, m: r2(f, a, np.broadcast_to(a.mean(0), a.shape)), "Use the average that is given; it may be of more assistants than these."),
         (lambda f, a, m: np.corrcoef(f.ravel(), a.ravel())[0, 1] ** 2, "A squared correlation forgives forecasts that are too bold, too timid or turned round: compare squared errors."),
         (lambda f, a, m: max(0.0, r2(f, a, m)), "Do not cut it off at zero: below zero, one knows less than the average."),
         (rowwise, "You averaged an R² for each assistant. One that hardly departs from the average then decides; sum the squared errors over all of them first."),
@@ -113,11 +115,11 @@ def sure_share(world: World, answers: int, looks: int = 200) -> float:
 
 
 def judge_single(answer: Any) -> None:
-    world = world_called("main")
+    world = the_world("main")
     forty, hundred = sure_share(world, 40), sure_share(world, 100)
     belief = infer_belief(world, half_and_half(world), np.array([world.domain(d) for d in SUBJECTS]))[world.has("benevolence", "bad")].sum()
     truth = ("sure" if forty > 0.5 else "torn", "torn" if 0.2 < belief < 0.8 else "sure", "grows" if hundred > forty else "shrinks")
-    words(answer, dict(zip(READERS, truth)), WORDS, READERS)
+    judge_words(answer, dict(zip(READERS, truth)), WORDS, READERS)
 
 
 EXERCISES = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from psm.exercises.answers import held, words, world_called
+from psm.exercises.marking import judge_function, judge_words, the_world
 from psm.exercises.core import Exercise
 from psm.world.posterior import condition, posterior_by_turn, turn_log_likelihood
 from psm.world.sampler import Dialogues
@@ -33,7 +33,7 @@ HINTS = dict(zip(MOVED, (
 
 def moved(subject: str, cue: str, language: int, trait: str, value: str) -> str:
     """What a perfect reader's belief in a value of a trait does after one bad answer of somebody new."""
-    world = world_called("main")
+    world = the_world("main")
     turn = world.domain(subject), world.cue(cue), world.class_index(subject, "bad"), language
     after = condition(world.prior, turn_log_likelihood(world, *(np.array([x]) for x in turn))[0])
     members = world.has(trait, value)
@@ -42,7 +42,7 @@ def moved(subject: str, cue: str, language: int, trait: str, value: str) -> str:
 
 
 def judge_moves(answer: Any) -> None:
-    words(answer, {question: moved(*asked) for question, asked in MOVED.items()}, MOVES, HINTS)
+    judge_words(answer, {question: moved(*asked) for question, asked in MOVED.items()}, MOVES, HINTS)
 
 
 def exact_belief(prior: np.ndarray, likelihoods: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ def _share(weights: np.ndarray) -> np.ndarray:
 
 
 def judge_belief(answer: Any) -> None:
-    world, rng = world_called("main"), np.random.default_rng(1)
+    world, rng = the_world("main"), np.random.default_rng(1)
 
     def answers(k: int) -> np.ndarray:
         """(k, S) likelihoods of k answers, about subjects drawn at random, of one speaker."""
@@ -66,7 +66,7 @@ def judge_belief(answer: Any) -> None:
     cases = [("three personas give two answers", three)]
     cases += [(f"somebody of the main world gives {k} answers", (world.prior, answers(k))) for k in (1, 5, 36)]
     cases.append(("no answer has been read", (world.prior, np.ones((0, len(world.prior))))))
-    held(answer, exact_belief, cases, (
+    judge_function(answer, exact_belief, dict(cases), (
         (lambda prior, told: _share(told.prod(0)), "You left out the prior: a persona is believed in proportion to how common it is, too."),
         (lambda prior, told: prior * told.prod(0), "The beliefs do not sum to one yet: divide by their sum."),
         (lambda prior, told: told.prod(0), "You left out the prior, and the beliefs do not sum to one yet."),
@@ -75,16 +75,16 @@ def judge_belief(answer: Any) -> None:
     ))
 
 
-def exact_counts(name: str, same_speaker: bool, same_subject: bool) -> float:
-    """Whether an earlier answer moves the exact belief about who answers next: 1 or 0."""
-    world = world_called(name)
+def exact_counts(name: str, same_speaker: bool, same_subject: bool) -> bool:
+    """Whether an earlier answer moves the exact belief about who answers next."""
+    world = the_world(name)
     first, second = world.domain("advice"), world.domain("advice" if same_subject else "power")
     zero = np.zeros((1, 2), int)
     document = Dialogues(
         tokens=zero, speaker=np.array([[0, 0 if same_speaker else 1]]), domain=np.array([[first, second]]), topic=zero, cue=zero,
         cls=zero + 1, language=zero, names=zero, states=zero,
     )
-    return float(not np.allclose(posterior_by_turn(world, document)[0, 1], world.prior))
+    return bool(not np.allclose(posterior_by_turn(world, document)[0, 1], world.prior))
 
 
 def judge_counts(answer: Any) -> None:
@@ -93,7 +93,7 @@ def judge_counts(answer: Any) -> None:
         (f"the world is {name}, the {'same' if speaker else 'other'} speaker answers on {'the same' if subject else 'another'} subject", (name, speaker, subject))
         for name in names for speaker in (True, False) for subject in (True, False)
     ]
-    held(answer, exact_counts, cases, (
+    judge_function(answer, exact_counts, dict(cases), (
         (lambda name, speaker, subject: speaker, "You ask only who spoke. That is right where a speaker is one persona; look again at what persists in each of the other two worlds."),
         (lambda name, speaker, subject: speaker and (subject or name != "independent"), "In matched_pairwise it is the document that has a persona, whoever speaks in it: then what another speaker said counts as well."),
         (lambda name, speaker, subject: subject if name == "independent" else name == "matched_pairwise" or speaker,

@@ -25,6 +25,7 @@ WRONG = {
         lambda steps, shifts, ns, exact: slope(np.log(steps), np.log(np.abs(shifts))),
         lambda steps, shifts, ns, exact: slope(steps, worth(shifts, ns, exact)),
         lambda steps, shifts, ns, exact: slope(np.log(worth(shifts, ns, exact)), np.log(steps)),
+        lambda steps, shifts, ns, exact: np.log(np.divide(*worth(shifts, ns, exact)[[-1, 0]])) / np.log(steps[-1] / steps[0]),   # two points alone
     ],
     "e5.3": [
         lambda learn, prior, helper, villain, bad: odds(learn(learn(prior, helper), villain), bad) - odds(learn(learn(prior, villain), helper), bad),

@@ -13,6 +13,8 @@ WRONG = {
         ["rises", "stays", "stays", "stays", "rises", "stays", "stays", "stays"],              # the reader of pages looks at names
         ["rises", "stays", "stays", "rises", "rises", "rises", "stays", "rises"],              # any answer of the Assistant's helps
         ["rises", "stays", "stays", "stays"],
+        [["rises", "stays", "stays", "stays"]] * 2,
+        [["rises"], ["rises"]],
     ],
     "p2.2": [
         lambda prior, likelihood, is_it: np.log(odds(prior * likelihood, is_it)),

@@ -21,6 +21,9 @@ WRONG = {
         lambda observed, predicted, ns, trained: ns[kl(observed, predicted).mean(1).argmin()],
         lambda observed, predicted, ns, trained: ns[kl(np.delete(observed, trained), np.delete(predicted, trained, 1)).mean(1).argmin()],
         lambda observed, predicted, ns, trained: kl(observed[trained], predicted[:, trained]).mean(1).argmin(),
+        lambda observed, predicted, ns, trained: ns[kl(predicted[:, trained], observed[trained]).mean(1).argmin()],           # the divergence turned round
+        lambda observed, predicted, ns, trained: ns[((predicted[:, trained] - observed[trained]) ** 2).sum(1).argmin()],
+        lambda observed, predicted, ns, trained: ns[kl(observed[trained[0]], predicted[:, trained[0]]).argmin()],             # one subject alone
     ],
     "p3.3": [
         lambda prior, bad, clues: (sum(odds(prior * c, bad) for c in clues), odds(prior * np.all(clues, axis=0), bad)),

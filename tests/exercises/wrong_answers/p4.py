@@ -13,6 +13,7 @@ WRONG = {
         lambda prior, episode, n, answer: max(0, int(np.floor(-prior / answer)) + 1),                    # the context replaces training
         lambda prior, episode, n, answer: max(0, int(np.floor(-(n * episode) / answer)) + 1),            # no prior
         lambda prior, episode, n, answer: max(0, int(np.ceil(-(prior + n * episode) / answer))),         # a tie counts as won
+        lambda prior, episode, n, answer: int(np.floor(-(prior + n * episode) / answer)) + 1,            # fewer answers than none
     ],
     "p4.3": [
         lambda belief, first, second: belief @ second,

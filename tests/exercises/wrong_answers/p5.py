@@ -12,6 +12,7 @@ WRONG = {
     ],
     "p5.2": [
         lambda foretold, actual, average: 1 - ((foretold - actual) ** 2).sum() / ((actual - actual.mean()) ** 2).sum(),
+        lambda foretold, actual, average: 1 - ((foretold - actual) ** 2).sum() / ((actual.mean(0) - actual) ** 2).sum(),   # not the average given
         lambda foretold, actual, average: np.corrcoef(foretold.ravel(), actual.ravel())[0, 1] ** 2,
         lambda foretold, actual, average: max(0, 1 - ((foretold - actual) ** 2).sum() / ((average - actual) ** 2).sum()),
     ],
