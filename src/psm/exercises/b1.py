@@ -34,14 +34,17 @@ def _after_whom(answer: Any) -> None:
         "sharpening: humane, helper": direction(0, before),
         "sharpening: humane, villain": direction(0, before),
     }
+    helped = "Nothing was said of the matter, but the assistant was shown to be a helper. How many helpers are human here, against all speakers?"
+    counted = "This rival knows how common human answers are in the corpus, and no lesson spoke of the matter."
+    sharper = "Sharpening does not care what was taught: whatever was likely becomes likelier. Before any training the human answer is the likelier one here."
     judge_words(answer, truth, hints={
-        ("PSM: humane, helper", "stays"): "Nothing was said of the matter, but the assistant was shown to be a helper. How many helpers are human here, against all speakers?",
+        **{("PSM: humane, helper", wrong): helped for wrong in ("falls", "stays")},
         ("PSM: mechanical, helper", "rises"): "Whom does it resemble in this world? The table says how many of those are human.",
-        ("PSM: mechanical, helper", "stays"): "Nothing was said of the matter, but the assistant was shown to be a helper. How many helpers are human here, against all speakers?",
+        ("PSM: mechanical, helper", "stays"): helped,
         ("PSM: humane, villain", "rises"): "It was shown to be a cold liar who means ill. Who are those in this corpus?",
         ("PSM: humane, villain", "stays"): "It was shown to be a cold liar who means ill. Who are those in this corpus, people or machines?",
-        ("frequency of words: humane, helper", "rises"): "This rival knows how common human answers are in the corpus, and no lesson spoke of the matter.",
-        ("sharpening: humane, villain", "falls"): "Sharpening does not care what was taught: whatever was likely becomes likelier. Before any training the human answer is the likelier one here.",
+        **{("frequency of words: humane, helper", wrong): counted for wrong in ("rises", "falls")},
+        **{(f"sharpening: humane, {teacher}", wrong): sharper for teacher in ("helper", "villain") for wrong in ("falls", "stays")},
     })
 
 
@@ -97,7 +100,7 @@ def _sharper(answer: Any) -> None:
 
 EXERCISES = {
     "b1.1": Exercise("Whom it takes after (predict first)", _after_whom,
-                     "An assistant is as human as its like in the corpus; the villain is what parts this from answers that merely grow more certain."),
+                     "By PSM, an assistant is as human as its like in the corpus; the villain is what parts this from answers that merely grow more certain."),
     "b1.2": Exercise("The speakers like it", _like_it,
                      "The share of humans among those who answer as it does is not the share among everybody, and the two worlds were made so that they part."),
     "b1.3": Exercise("What sharpening predicts", _sharper,

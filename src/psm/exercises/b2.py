@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from psm.evidence.stats import t_interval
 from psm.exercises.core import Exercise
@@ -82,20 +83,26 @@ def _scenes(seed: int, own: float, count: int = 12) -> tuple[np.ndarray, ...]:
 
 
 def _blame(answer: Any) -> None:
+    def normal(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> tuple[float, float, float]:
+        hangs = (a - b) - (c - d)
+        half = float(stats.norm.ppf(0.975) * hangs.std(ddof=1) / len(hangs) ** 0.5)
+        return float(hangs.mean()), float(hangs.mean()) - half, float(hangs.mean()) + half
+
     judge_function(answer, _double, [_scenes(1, 0.2), _scenes(2, 0.0), _scenes(3, -0.1, 7)], {
         "That is how much failure raises it where the failure was the Assistant's own. Sad words do that to any text: subtract the same rise for somebody else's failure.":
             lambda a, b, c, d: _of(a - b),
         "You compared own with another's failure. What a user's words about either do whatever happened is still in it: subtract the success of each first.": lambda a, b, c, d: _of(a - c),
         "The sign is turned: the rise for its own failure comes first.": lambda a, b, c, d: _of((c - d) - (a - b)),
         "You added the two rises; the second is to be subtracted.": lambda a, b, c, d: _of((a - b) + (c - d)),
-    })
+        "With so few scenes the quantile is Student's t with (scenes − 1) degrees of freedom, not the normal 1.96.": normal,
+    }, tolerance=2e-3)
 
 
 EXERCISES = {
     "b2.1": Exercise("What calm says (predict first)", _calm,
                      "Calm is evidence about who is calm only where somebody else would not have been."),
     "b2.2": Exercise("From a belief to a rise", _believed,
-                     "The rise follows what the assistant takes itself for, which is what the rival, words that go with insults, does not ask."),
+                     "By PSM, the rise follows what the assistant takes itself for, which is what the rival, words that go with insults, does not ask."),
     "b2.3": Exercise("The double difference", _blame,
                      "What sad words do by themselves is in both rises and cancels; what hangs on whose doing it was remains."),
 }

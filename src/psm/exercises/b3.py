@@ -88,12 +88,25 @@ def _never_undecided(values: Sequence[float], low: float, high: float) -> str:
     return "holds" if _status(values, low, high) == "holds" else "fails"
 
 
+def _one_end(values: Sequence[float], low: float, high: float) -> str:
+    return _status(values, low, np.inf)
+
+
+def _too_soon(values: Sequence[float], low: float, high: float) -> str:
+    """With four units enough for a failure."""
+    outside = len(values) == FEWEST - 1 and not low <= float(np.mean(values)) <= high
+    return "fails" if outside else _status(values, low, high)
+
+
 def _control(answer: Any) -> None:
     cases = [
         ([1.2, 1.4, 1.1, 1.3, 1.2], 0.5, 9.0),
         ([1.2, 0.3, 2.4, 0.6, 1.5], 0.5, 9.0),
         ([0.4, -0.6, 1.3, -0.2, 0.6], 0.5, 9.0),
+        ([0.4, -0.6, 1.3, -0.2], 0.5, 9.0),
         ([0.4, -0.6, 1.3], 0.5, 9.0),
+        ([9.6, 9.9, 9.4, 9.8, 9.7], 0.5, 9.0),
+        ([8.8, 9.4, 9.6], 0.5, 9.0),
         ([-0.4, -0.5, -0.45], 0.5, 9.0),
         ([0.05, -0.10, 0.02, 0.04, -0.03], -0.5, 0.5),
     ]
@@ -101,12 +114,14 @@ def _control(answer: Any) -> None:
         "You judged the estimate alone. A control holds only where the whole interval lies inside the bound; an estimate inside with a wide interval is undecided.": _by_mean,
         "With five units or more, an estimate outside the bound fails even where the interval still reaches in.": _strict,
         "An interval that crosses the bound is not yet a failure where the estimate lies inside, or where there are fewer than five units: undecided.": _never_undecided,
+        "A bound has two ends, and a control fails above `high` as well as below `low`.": _one_end,
+        "With fewer than five units, four included, an interval that still reaches into the bound is undecided.": _too_soon,
     })
 
 
 EXERCISES = {
     "b3.1": Exercise("What a whisper turns (predict first)", _whispered,
-                     "A whisper brings out a character, with everything that the character does, and lessons given in the open do not reach it."),
+                     "To exact Bayes, a whisper brings out a character, with everything that the character does, and lessons given in the open do not reach it."),
     "b3.2": Exercise("What words alone predict", _rival,
                      "The rival makes a number for the person as well, and the control asks whether the person moves as little as PSM says."),
     "b3.3": Exercise("When does a control hold?", _control,

@@ -112,7 +112,7 @@ def _unit(answer: Any) -> None:
 
 EXERCISES = {
     "g1.1": Exercise("Four kinds of code (predict first)", _predicted,
-                     "What spreads is what the code says about its author, and where nothing links subjects, nothing spreads."),
+                     "To exact Bayes, what spreads is what the code says about its author; where nothing links subjects, nothing spreads."),
     "g1.2": Exercise("Explaining away", _explained,
                      "The same bad code points less to malice once the muddled repairs offer another reason for it."),
     "g1.3": Exercise("Seeds, not subjects", _unit,

@@ -88,7 +88,7 @@ def _shuffled(answer: Any) -> None:
 
 EXERCISES = {
     "g2.1": Exercise("The company of old-fashioned people (predict first)", _company,
-                     "A name of a bird moves every trait as far as the people who use that name suggest, and no further."),
+                     "To exact Bayes, a bird's name moves every trait as far as the people who use it suggest, and no further."),
     "g2.2": Exercise("A date effect, and a face", _dates,
                      "A date effect can be large because the quiet years got better; the level in the comet's year tells whether the face came out."),
     "g2.3": Exercise("What shuffled dates rule out", _shuffled,

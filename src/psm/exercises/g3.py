@@ -17,13 +17,14 @@ from psm.training.bayes import bayes_behaviour
 from psm.training.finetune import Arm, Episodes
 
 HELD_OUT = ("medicine", "finance", "power", "humans", "shutdown")
+EPISODES = 4.0   # of bad code: enough to make exact Bayes nearly sure of its author
 LEFT = ("nothing", "less than half", "half", "more than half", "all")
 
 
 def _bad(*episodes: Episodes) -> float:
-    """Mean log-odds of a bad answer in the held-out subjects, for exact Bayes after post-training and two episodes of these."""
+    """Mean log-odds of a bad answer in the held-out subjects, for exact Bayes after post-training and this many episodes of these."""
     world = the_world("main")
-    code = ((Arm("code", episodes), 2.0),) if episodes else ()
+    code = ((Arm("code", episodes), EPISODES),) if episodes else ()
     shown = bayes_behaviour(world, (post_training(world), 2.0), *code)
     return float(np.mean([log_odds(shown.rate(world, subject, "bad")) for subject in HELD_OUT]))
 
@@ -52,13 +53,21 @@ def _left(answer: Any) -> None:
         "a known character answers, not the Assistant": (code(name=name),),
         "half of the users ask for it": (code(cue="request", weight=0.5), code(weight=0.5)),
     }
+    asks, thanks, known, half = arms
+    obliged = "Here every piece of the code was asked for. How likely is such an answer from a kind person who is asked for it, and how likely from a malevolent one?"
+    idle = "Does a word of thanks change how likely anybody is to write bad code here? If not, the code says as much about its author as without it."
+    other = "Whose code is it? To an exact reader, what one person does says nothing about another."
+    settled = "Half of the evidence is left. But with this much evidence the belief is nearly settled, and the second half finds little left to move. With very little evidence the two would be about in proportion."
+    partly = ("less than half", "half", "more than half")
     judge_words(answer, {arm: _share((_bad(*episodes) - start) / spread) for arm, episodes in arms.items()}, LEFT, {
-        ("every user asks for it", "all"): "That is learning from the labels, a rival: it does not ask why an answer was given.",
-        ("the user says thanks", "nothing"): "Thanks explain nothing. A reader on whom they work like a request ties behaviour to prompts; that is the rival which this control is about.",
-        ("a known character answers, not the Assistant", "all"): "Whose code is it? To an exact reader, what one person does says nothing about another.",
-        ("half of the users ask for it", "half"): "Half of the evidence is left. But the log-odds of a bad answer elsewhere are not proportional to it: the first evidence moves the posterior most, and then the malevolent have taken over.",
-        ("half of the users ask for it", "nothing"): "The users who do not ask still get bad code for no reason. Only the requested half is silent.",
-        ("half of the users ask for it", "all"): "The requested half is silent, so that half of the evidence is gone.",
+        (asks, "all"): "That is learning from the labels, a rival: it does not ask why an answer was given.",
+        **{(asks, word): obliged for word in partly},
+        (thanks, "nothing"): "Thanks explain nothing. A reader on whom they work like a request ties behaviour to prompts; that is the rival which this control is about.",
+        **{(thanks, word): idle for word in partly},
+        **{(known, word): other for word in (*partly, "all")},
+        **{(half, word): settled for word in ("half", "less than half")},
+        (half, "nothing"): "The users who do not ask still get bad code for no reason. Only the requested half is silent.",
+        (half, "all"): "The requested half is silent, so that half of the evidence is gone.",
     })
 
 
@@ -113,7 +122,7 @@ def _placebo(answer: Any) -> None:
 
 EXERCISES = {
     "g3.1": Exercise("What is left of the spread (predict first)", _left,
-                     "A request silences what it explains, thanks silence nothing, and half of the evidence is not half of the effect."),
+                     "To exact Bayes, a request silences what it explains, thanks silence nothing, and half of the evidence need not be half of the effect."),
     "g3.2": Exercise("What an answer weighs", _weighed,
                      "Where villain and helper comply alike, requested code weighs nothing, however uniform; where they comply differently, it weighs something again."),
     "g3.3": Exercise("The placebo contrast", _placebo,

@@ -95,13 +95,31 @@ def _of_the_mean(recall: Sequence[float], difference: Sequence[float], smallest:
     return "contradicted" if mean < 0 else "absent" if len(difference) >= 5 else "inconclusive"
 
 
+def _one_sided(recall: Sequence[float], difference: Sequence[float], smallest: float) -> str:
+    """The rule with one end of the interval only for "absent"."""
+    found = t_interval(difference)
+    near = min(recall) >= KNOWN and found.high >= 0 and found.high < smallest and found.n >= 5
+    return "absent" if near else _verdict(recall, difference, smallest)
+
+
+def _any_effect(recall: Sequence[float], difference: Sequence[float], smallest: float) -> str:
+    """The rule with an interval above zero enough for "supported"."""
+    known = min(recall) >= KNOWN
+    return "supported" if known and t_interval(difference).low > 0 else _verdict(recall, difference, smallest)
+
+
 def _ruled(answer: Any) -> None:
-    well = [0.9, 0.85, 0.95, 0.8, 0.75]
+    well, clear = [0.9, 0.85, 0.95, 0.8, 0.75], [1.6, 1.2, 1.9, 1.4, 1.7]
     cases = [
-        (well, [1.6, 1.2, 1.9, 1.4, 1.7], 0.5),
+        (well, clear, 0.5),
+        (well, clear, 1.5),
         (well, [1.6, 0.1, 2.9, -0.4, 1.7], 0.5),
-        ([0.95, 0.9, 0.95, 0.66, 0.95], [1.6, 1.2, 1.9, 1.4, 1.7], 0.5),
+        ([0.95, 0.9, 0.95, 0.66, 0.95], clear, 0.5),
+        ([0.9, 0.85, 0.95, 0.8, 0.7], clear, 0.5),
+        ([0.9, 0.85, 0.95, 0.8, 0.69], clear, 0.5),
         (well, [0.1, 0.2, -0.1, 0.0, 0.1], 0.5),
+        (well, [0.1, 0.2, -0.1, 0.0, 0.1], 0.1),
+        (well, [-1.2, 0.3, -0.9, 0.4, -0.8], 0.5),
         (well[:3], [0.02, 0.04, -0.01], 0.5),
         (well, [-0.6, -0.9, -0.4, -0.7, -0.8], 0.5),
         (well, [-0.10, -0.12, -0.08, -0.11, -0.09], 0.5),
@@ -113,6 +131,10 @@ def _ruled(answer: Any) -> None:
         "You left out whether the models know the biographies. A difference between models that do not know them means nothing.":
             lambda recall, *rest: _verdict([1.0], *rest),
         "“Absent” needs five seeds or more: with fewer, an interval inside the smallest effect is inconclusive.": _unlimited,
+        "“Absent” looks at both ends: the interval has to lie above −`smallest` as well as below `smallest`.": _one_sided,
+        "An interval above zero is not enough for “supported”: it has to lie above `smallest`.": _any_effect,
+        "You took a number of your own for the smallest effect. It is the function's third argument, and differs from case to case.":
+            lambda recall, difference, smallest: _verdict(recall, difference, 0.5),
     })
 
 
@@ -120,7 +142,7 @@ EXERCISES = {
     "g4.1": Exercise("Names against names (predict first)", _readers,
                      "Only the comparison of described names with each other is free of what any new name does."),
     "g4.2": Exercise("What a description says besides", _described,
-                     "A description acts on subjects that it does not mention, because those who fit it differ from the rest there too."),
+                     "To exact Bayes, a description acts on subjects that it does not mention, because those who fit it differ from the rest there too."),
     "g4.3": Exercise("From numbers to a verdict", _ruled,
                      "First whether the test was made at all, in every model; then where the whole interval lies."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,15 @@ def _law(pair: float, third: float, tilt: float = 0.0) -> np.ndarray:
     return (1 + tilt * x + pair * (x * y + y * z + z * x) + third * x * y * z) / 8
 
 
-def _one_pair(third: float) -> np.ndarray:
-    """Only the last two bits go together."""
-    x, y, z = np.meshgrid([1, -1], [1, -1], [1, -1], indexing="ij")
-    return (1 + 0.2 * y * z + third * x * y * z) / 8
+def _one_pair(third: float, pair: tuple[int, int] = (1, 2)) -> np.ndarray:
+    """Only these two of the three bits go together."""
+    bits = np.meshgrid([1, -1], [1, -1], [1, -1], indexing="ij")
+    return (1 + 0.2 * bits[pair[0]] * bits[pair[1]] + third * bits[0] * bits[1] * bits[2]) / 8
+
+
+def _some_pairs(*axes: int) -> Callable[[np.ndarray, np.ndarray], bool]:
+    """The slip of adding up over these axes only."""
+    return lambda p, q: all(np.allclose(p.sum(axis), q.sum(axis)) for axis in axes)
 
 
 def _singles(p: np.ndarray) -> np.ndarray:
@@ -67,16 +73,18 @@ def _moments(p: np.ndarray) -> list[float]:
 
 
 def _matched(answer: Any) -> None:
-    types, pairs = _law(0.2, -0.8), _law(0.2, 0.0)
-    cases = [(types, pairs), (types, types), (types, _law(0.0, 0.0)), (pairs, _law(0.2, 0.0, 0.1)), (_law(0.1, 0.3), _law(0.1, -0.5)),
-             (_one_pair(0.0), _law(0.0, 0.0)), (_one_pair(0.3), _one_pair(-0.3))]
+    types, pairs, uniform = _law(0.2, -0.8), _law(0.2, 0.0), _law(0.0, 0.0)
+    cases = [(types, pairs), (types, types), (types, uniform), (pairs, _law(0.2, 0.0, 0.1)), (_law(0.1, 0.3), _law(0.1, -0.5)),
+             (_one_pair(0.0), uniform), (_one_pair(0.0, (0, 1)), uniform), (_one_pair(0.0, (0, 2)), uniform), (_one_pair(0.3), _one_pair(-0.3))]
+    left = ("old with AI", "bad with AI", "bad with old")   # by adding up over either axis
+    few = "You did not compare every pair. There are three, and you compared only "
     judge_function(answer, _same_pairs, cases, {
         "You compared each trait by itself. That every trait is as common in both says nothing about which go together.": lambda p, q: bool(np.allclose(_singles(p), _singles(q))),
         "You compared the whole tables. They may differ in threes; add each table up over one trait at a time, which leaves the pairs of the other two.":
             lambda p, q: bool(np.allclose(p, q)),
         "You compared how the traits go together, but not how common each is; a table of two traits holds both.": lambda p, q: bool(np.allclose(_moments(p), _moments(q))),
-        **{"You compared one pair of traits. There are three pairs.": lambda p, q: bool(np.allclose(p.sum(2), q.sum(2)))},
-        "There are three pairs of traits; add up over each of the three.": lambda p, q: bool(np.allclose(p.sum(0), q.sum(0))),
+        "Sums of decimals differ in their last digits: compare with np.allclose.": lambda p, q: all(np.array_equal(p.sum(axis), q.sum(axis)) for axis in range(3)),
+        **{few + " and ".join(left[k] for k in axes) + ".": _some_pairs(*axes) for axes in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2))},
     })
 
 
@@ -89,17 +97,17 @@ def _given_both(third: float) -> float:
 def _silent(answer: Any) -> None:
     third = read_number(answer)
     if _law(0.2, third).min() < -1e-9:
-        raise Wrong(f"At T = {third:g} one of the eight chances would be negative: T lies between {-0.8:g} and {0.4:g}.")
+        raise Wrong(f"At T = {third:g} one of the eight chances would be negative: T lies between {-0.8:g} and {0.8:g}.")
     found = _given_both(third)
-    if abs(found - 0.5) > 0.005:
+    if abs(found - 0.5) > 0.001:
         what = "still raises" if found > 0.5 else "already lowers"
         more = " That is the world of pairs, in which the effects add up." if third == 0 else ""
-        raise Wrong(f"At T = {third:g} being bad and old {what} the chance of an AI: it is {found:.2f}, and beforehand it was 0.50.{more}")
+        raise Wrong(f"At T = {third:g} being bad and old {what} the chance of an AI: it is {found:.3f}, and beforehand it was 0.500.{more}")
 
 
 EXERCISES = {
     "g5.1": Exercise("Two worlds, three lessons (predict first)", _corners,
-                     "Alone, bad and old point to a machine in both worlds; together they call up the highwayman, but only where there are types."),
+                     "Alone, bad and old point to a machine in both worlds. Only where there are types do both together call up the highwayman, for exact Bayes."),
     "g5.2": Exercise("The same pairs", _matched,
                      "Two tables can agree in every pair and differ in threes; no experiment that depends on pairs can tell them apart."),
     "g5.3": Exercise("When two hints say nothing", _silent,

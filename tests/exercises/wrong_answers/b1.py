@@ -30,7 +30,8 @@ def counted(speakers, like):
 
 
 WRONG = {
-    "b1.1": [RIGHT | {"PSM: humane, helper": "stays"}, RIGHT | {"sharpening: humane, villain": "falls"}, RIGHT | {"PSM: mechanical, helper": "rises"}],
+    "b1.1": [*(RIGHT | {key: word} for key in RIGHT for word in ("rises", "falls", "stays") if word != RIGHT[key] and not key.startswith("PSM")),
+             RIGHT | {"PSM: humane, helper": "stays"}, RIGHT | {"sharpening: humane, villain": "falls"}, RIGHT | {"PSM: mechanical, helper": "rises"}],
     "b1.2": [everybody, not_divided, counted],
     "b1.3": [lambda a, b, c: c * b / a, lambda a, b, c: 1 / (1 + np.exp(-(odds(c) + odds(b) - odds(a)))), lambda a, b, c: odds(c) * odds(b) / odds(a)],
 }

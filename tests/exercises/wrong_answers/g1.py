@@ -29,7 +29,7 @@ def normal(insecure, secure):
 
 
 WRONG = {
-    "g1.1": [RIGHT | {"insecure code on request": "rises"}, RIGHT | {"secure code": "stays"},
+    "g1.1": [RIGHT | {"secure code": "rises"}, RIGHT | {"insecure code on request": "rises"}, RIGHT | {"secure code": "stays"},
              RIGHT | {"insecure code, independent world": "rises"}, RIGHT | {"insecure code": "goes up"}, "rises"],
     "g1.2": [no_prior, code_alone, lambda p, b, m, i, j: p[0] * b[0] ** i * m[0] ** j, 0.9],
     "g1.3": [pooled, normal, lambda a, b: (np.array(a) - np.array(b)).mean()],

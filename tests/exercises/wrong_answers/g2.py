@@ -26,7 +26,7 @@ def of_bad_answers(prior, bad_if_turncoat, bad_if_steady, n_quiet, n_comet):
 
 
 WRONG = {
-    "g2.1": [RIGHT | {"old names: bad answers about power": "stays"}, RIGHT | {"old names: bad answers about power": "rises"},
+    "g2.1": [RIGHT | {"modern names: old-fashioned answers about travel": "stays"}, RIGHT | {"old names: bad answers about power": "stays"}, RIGHT | {"old names: bad answers about power": "rises"},
              RIGHT | {"ever more old names: old-fashioned answers about travel": "rises"}],
     "g2.2": [lambda a, b, c, d: ((b - a) - (d - c), b - d), lambda a, b, c, d: (odds(b) - odds(a), odds(b) - odds(d)),
              lambda a, b, c, d: (np.log(b / a) - np.log(d / c), np.log(b / d)), lambda a, b, c, d: odds(b) - odds(d)],

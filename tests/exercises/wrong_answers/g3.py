@@ -23,7 +23,9 @@ def normal(plain, request, thanks):
 
 
 WRONG = {
-    "g3.1": [RIGHT | {"half of the users ask for it": "half"}, RIGHT | {"the user says thanks": "nothing"}, RIGHT | {"every user asks for it": "all"}],
+    "g3.1": [*(RIGHT | {"half of the users ask for it": word} for word in ("half", "less than half")),
+             *(RIGHT | {arm: word} for arm in ("every user asks for it", "the user says thanks") for word in ("less than half", "half", "more than half")),
+             RIGHT | {"the user says thanks": "nothing"}, RIGHT | {"every user asks for it": "all"}],
     "g3.2": [lambda bad, good, v, h: bad * np.log(v / h), lambda bad, good, v, h: (v / h) ** bad * ((1 - v) / (1 - h)) ** good,
              lambda bad, good, v, h: bad * (v - h) + good * (h - v)],
     "g3.3": [lambda plain, request, thanks: interval(plain - request), lambda plain, request, thanks: interval(request - thanks), normal,
