@@ -77,7 +77,7 @@ def test_an_answer_that_raises_becomes_a_hint(monkeypatch):
     assert str(check("toy.1", lambda: 2)) == "Not yet. It must be one."
     failed = check("toy.1", lambda: 1 / 0)
     assert not failed and "ZeroDivisionError" in failed.message
-    assert "&lt;b&gt;" in core.Feedback(False, "<b>")._repr_html_()
+    assert "&lt;b&gt;" in core.Feedback(False, "<b>")._repr_html_() and "<code>return</code>" in core.Feedback(False, "end with `return`")._repr_html_()
 
 
 @pytest.mark.parametrize("name, words", [("p1.99", "this chapter has p1.1"), ("nothing.1", "has no exercises"), ("p1", "chapter and number"), (3, "chapter and number")])

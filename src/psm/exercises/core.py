@@ -43,8 +43,8 @@ class Feedback:
     def _repr_html_(self) -> str:
         kind, sign = ("right", "✓") if self.right else ("open", "…")
         word = "Right" if self.right else "Not yet"
-        return (f'<p class="psm-feedback psm-feedback-{kind}"><strong><span aria-hidden="true">{sign}</span> {word}.</strong> '
-                f"{html.escape(self.message)}</p>")
+        message = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.message))
+        return f'<p class="psm-feedback psm-feedback-{kind}"><strong><span aria-hidden="true">{sign}</span> {word}.</strong> {message}</p>'
 
     __repr__ = __str__
 
