@@ -22,8 +22,8 @@ test: $(READY)  ## run the tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
 check-pages: .venv/browser-$(KEY)  ## check the built pages in a real browser
-	@browser=$$(sh workflow/set-up-browser.sh) && PSM_CHROMIUM="$$browser" PSM_PAGES="$${PSM_PAGES:-_build/html}" OMP_NUM_THREADS=1 \
-		$(PY) -m pytest -q -n 2 --dist loadgroup tests/browser tests/pages/test_pdf.py
+	@browser=$$(sh workflow/set-up-browser.sh) && export PSM_CHROMIUM="$$browser" PSM_PAGES="$${PSM_PAGES:-_build/html}" OMP_NUM_THREADS=1 && \
+		$(PY) -m pytest -q tests/pages/test_pdf.py && $(PY) -m pytest -q -n 2 --dist loadgroup tests/browser
 
 pdf: .venv/browser-$(KEY)  ## print the whole book as _build/psm-book.pdf
 	@browser=$$(sh workflow/set-up-browser.sh) && PSM_CHROMIUM="$$browser" $(PY) -m psm pdf --scale $(SCALE)
