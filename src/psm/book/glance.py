@@ -14,7 +14,7 @@ from psm.scale import get_scale
 
 # What a verdict says, in a few words, where the list of verdicts is not at hand.
 SHORT = {"supported": "the whole interval lies where it had to", "absent": "an effect that matters is ruled out",
-         "contradicted": "the effect goes the other way", "inconclusive": "the interval, or an undecided control, leaves it open",
+         "contradicted": "the interval speaks against the claim", "inconclusive": "the interval, or an undecided control, leaves it open",
          "invalid": "a control failed or the training did not take", "not run": "no result"}
 
 
