@@ -47,7 +47,7 @@ def test_a_figure_leaves_its_data_and_both_themes(run, tmp_path):
     shown = run.figure("line", lambda ax, d: ax.plot(d["x"], d["y"]), data, alt="It rises from 2 to 3.", caption="A line.")
     assert "It rises from 2 to 3." in shown.data
     assert pd.read_csv(tmp_path / "figures" / "line.csv").equals(data)
-    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"line.csv", "line-light.svg", "line-dark.svg", "line.json"}
+    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"line.csv", "line-light.svg", "line-dark.svg", "line.json", "line.png"}
 
 
 @pytest.mark.parametrize("seeds", [[], [0, 0], [-1], ["0"], [0.5]])
