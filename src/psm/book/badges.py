@@ -149,10 +149,19 @@ def _card(word: str, head: str, lines: Sequence[str], more: Sequence[str] = (), 
     return f'<div class="psm-verdict {css_class(word)}"><p class="psm-verdict-head">{head}</p>{body}</div>'
 
 
+def run_of(row: Row) -> str:
+    """Which run of a test a row is: "" for its own, "null" where its claim is false, "confirmation" on the world drawn at random."""
+    return "" if is_own(row) else "null" if row["null_world"] else "confirmation"
+
+
+def anchor(row: Row) -> str:
+    """Anchor of a row's line on the ledger page."""
+    return slug(row["test"], run_of(row))
+
+
 def linked(row: Row, ledger_href: str | None) -> str:
     """The verdict of a row, leading to its line of the ledger."""
-    run = "" if is_own(row) else "null" if row["null_world"] else "confirmation"
-    return f'<a href="{ledger_href}#{slug(row["test"], run)}">{pill(row["verdict"])}</a>' if ledger_href else pill(row["verdict"])
+    return f'<a href="{ledger_href}#{anchor(row)}">{pill(row["verdict"])}</a>' if ledger_href else pill(row["verdict"])
 
 
 def primary_rows(rows: Sequence[Row], claim: str) -> list[Row]:

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psm.book import badges, cards
-from psm.book.badges import Row, interval, number
+from psm.book.badges import Row, anchor, interval, number
 from psm.book.chapters import toc_parts
 from psm.book.pages import Edition
 from psm.book.plan import Plan
-from psm.evidence.shapes import is_own
 
 HEADS = ("Home", "Verdict", "Estimate", "Needed", "Controls", "Run again")
 HOMES = {"world": "Persona world", "real": "Real model"}
@@ -46,11 +45,6 @@ def chapter_files(plan: Plan) -> dict[str, Place]:
 def key(text: str) -> str:
     """A filter's value as it stands in an address: "not run" is not-run."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def anchor(row: Row) -> str:
-    """Anchor of a row's line under "Every test"."""
-    return badges.slug(row["test"], "" if is_own(row) else "null" if row["null_world"] else "confirmation")
 
 
 def claim_lines(rows: Sequence[Row], claim: str) -> list[tuple[str, Row | None]]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from psm.book import badges, citing, claims_table, confirmation_page, cover, glance, ledger_page, provenance, status_page
 from psm.book.pages import Edition, top
 from psm.errors import UsageError
-from psm.evidence.shapes import is_own
 
 MARKER = re.compile(r"<!--\s*psm:([^\s>]*)[ \t]*([^>]*?)\s*-->")
 Filler = Callable[[Edition, str, str], str]     # from the edition, the page that is filled and the marker's argument
@@ -37,10 +36,7 @@ def _confirmation(edition: Edition, document: str, _: str) -> str:
 
 def _verdict(edition: Edition, document: str, test: str) -> str:
     """The verdict of a test, as a pill that leads to its line of the ledger."""
-    row = next((row for row in edition.rows if row["test"] == test and is_own(row)), None)
-    if row is None:
-        raise UsageError(f"the ledger has no test '{test}'")
-    return badges.linked(row, edition.ledger_href(document))
+    return badges.linked(edition.own_row(test), edition.ledger_href(document))
 
 
 FILLERS: dict[str, Filler] = {

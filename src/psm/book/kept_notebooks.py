@@ -15,18 +15,16 @@ import nbformat
 from nbformat import NotebookNode
 
 from psm.book import badges, citing, install_cell, plain_markdown, repository
-from psm.book.notebooks import is_injected, with_stable_ids
+from psm.book.notebooks import FOLDED, is_injected, with_stable_ids
 from psm.book.pages import Edition
 from psm.book.plan import ChapterJob
 from psm.errors import RunError
-from psm.evidence.shapes import is_own
 from psm.files import read_json, workspace, write_whole
 
 FOLDER = "notebooks"
 LIMIT = 1_000_000     # bytes of one notebook; what a repository's web pages still show
 _FIGURE = re.compile(r'<figure class="psm-figure" id="figure-([a-z0-9_-]+)"[^>]*>')
 _DARK = re.compile(r'<img class="psm-dark"[^>]*>')
-_FOLDED = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
 
 
 def kept_notebook(job: ChapterJob, edition: Edition, commit: str) -> NotebookNode:
@@ -97,8 +95,7 @@ def _marker(edition: Edition, name: str, argument: str) -> str:
     if name == "value":
         return edition.value_text(argument)
     if name == "verdict":
-        row = next((row for row in edition.rows if row["test"] == argument and is_own(row)), None)
-        return f"**{row['verdict']}**" if row else argument
+        return f"**{edition.own_row(argument)['verdict']}**"
     return ""
 
 
@@ -106,7 +103,7 @@ def _metadata(cell: NotebookNode) -> NotebookNode:
     """A code cell's tags, and that it is folded where the page folds it."""
     tags = cell.metadata.get("tags", [])
     kept: dict[str, Any] = {"tags": list(tags)} if tags else {}
-    if _FOLDED & set(tags) and not is_injected(cell):
+    if FOLDED & set(tags) and not is_injected(cell):
         kept["jupyter"] = {"source_hidden": True}
     return NotebookNode(kept)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,7 @@ from typing import Any
 
 import psm
 from psm.book.chapters import MODEL_PARAMETERS, Chapter, toc_pages
+from psm.book.repository import git
 from psm.errors import UsageError
 from psm.files import content_key, sha256_file, source_digest
 
@@ -120,12 +120,7 @@ def _other_device(real: list[str]) -> dict[str, str]:
 
 def registry_commit(root: Path) -> str:
     """Commit that last changed `claims.yml`, or '' outside a git repository."""
-    command = ["git", "-C", str(root), "log", "-1", "--format=%H", "--", "claims.yml"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
+    return git(root, "log", "-1", "--format=%H", "--", "claims.yml") or ""
 
 
 def ledger_key(root: Path, scale: str, chapter_keys: dict[str, str]) -> str:

@@ -33,7 +33,7 @@ def links(chapter: Chapter, edition: Edition) -> list[tuple[str, str]]:
 
 def stage_downloads(edition: Edition, folder: Path) -> None:
     """Put every chapter's executed notebook and its source where the pages' links expect them."""
-    commit = repository.git(edition.plan.root, "rev-parse", "HEAD")
+    commit = repository.git(edition.plan.root, "rev-parse", "HEAD") or ""
     for job in edition.plan.chapters:
         notebook = kept_notebooks.kept_notebook(job, edition, commit)
         write_whole(folder / FOLDER / f"{job.chapter.name}.ipynb", nbformat.writes(notebook) + "\n")

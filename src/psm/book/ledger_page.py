@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psm.book import badges, cards, claims_table, forest, glance
-from psm.book.badges import Row, number
+from psm.book.badges import Row, anchor, number
 from psm.book.citing import commit_text
-from psm.book.claims_table import Place, anchor, check_words
-from psm.evidence.shapes import is_own
+from psm.book.claims_table import Place, check_words
 from psm.evidence.verdicts import false_positive_rate, fooled
 from psm.scale import get_scale
 
@@ -54,7 +53,7 @@ def _test_line(row: Row, anchors: frozenset[str]) -> str:
     trap = "<br><strong>The rule was fooled.</strong>" if fooled(row) else ""
     before = {True: "registered before the run", False: "not registered before the run"}.get(row.get("registered_before_run"))
     before = f'<br><span class="psm-small">{before}</span>' if before else ""
-    run = "" if is_own(row) else "null" if row["null_world"] else "confirmation"
+    run = badges.run_of(row)
     small = {"null": "the same where the claim is false", "confirmation": "the same on a world drawn at random, controls left out"}.get(
         run, " · ".join(part for part in (row.get("kind"), row.get("estimand")) if part))
     head = f'{html.escape(row["test"])}<br><span class="psm-small">{html.escape(f"{forest.place(row)} · {small}")}</span>'

@@ -16,6 +16,7 @@ from psm.files import sha256_file
 
 INJECTED = "injected-parameters"
 HIDDEN = "hide-cell"
+FOLDED = frozenset({"hide-input", "hide-cell", "remove-cell", "remove-input"})   # tags of cells whose code a page does not show open
 NOISE = ("papermill", "execution")   # metadata that differs between two runs of the same thing
 
 

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from psm.book import badges, launch
 from psm.book.chapters import Chapter
+from psm.book.notebooks import FOLDED
 from psm.book.pages import Edition
 
 WORDS_PER_MINUTE = 200
@@ -19,8 +20,7 @@ CODE_LINES_PER_MINUTE = 20
 def reading_minutes(notebook: NotebookNode) -> int:
     """Minutes to read a page: its words, and the lines of code that are not folded away."""
     words = sum(len(re.findall(r"\w+", cell.source)) for cell in notebook.cells if cell.cell_type == "markdown")
-    folded = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
-    shown = [cell for cell in notebook.cells if cell.cell_type == "code" and not folded & set(cell.metadata.get("tags", []))]
+    shown = [cell for cell in notebook.cells if cell.cell_type == "code" and not FOLDED & set(cell.metadata.get("tags", []))]
     lines = sum(len(cell.source.splitlines()) for cell in shown)
     return max(1, math.ceil(words / WORDS_PER_MINUTE + lines / CODE_LINES_PER_MINUTE))
 

@@ -47,6 +47,13 @@ class Edition:
         """Address of the ledger page as seen from `document`."""
         return address(document, self.ledger_document) if self.ledger_document else None
 
+    def own_row(self, test: str) -> Row:
+        """The ledger row of a test in its own world. Raises UsageError when there is none."""
+        for row in self.rows:
+            if row["test"] == test and shapes.is_own(row):
+                return row
+        raise UsageError(f"the ledger has no test '{test}'")
+
     def value_text(self, name: str) -> str:
         """Text of a number of another page, named CHAPTER.KEY. Raises UsageError when no chapter bound it."""
         chapter, _, key = name.partition(".")

@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from psm.book.notebooks import FOLDED
+
 BOUND, CITED, NAME = "⟦bound⟧", "⟦cited⟧", "⟦name⟧"
 
 
@@ -194,7 +196,6 @@ def _numbers_in(value: Any) -> Iterable[float]:
 
 
 MEASURED_BEFORE = ("informed_by",)   # a registry's field that tells of results
-_FOLDED = {"hide-input", "remove-cell", "hide-cell"}     # such cells draw figures and bind numbers, and design nothing
 
 
 def design_numbers(text: str, registered: Iterable[Mapping[str, Any]] = ()) -> frozenset[float]:
@@ -203,7 +204,7 @@ def design_numbers(text: str, registered: Iterable[Mapping[str, Any]] = ()) -> f
     if text.startswith("---\n"):
         found |= set(_numbers_in(yaml.safe_load(text[4:text.index("\n---", 4)])))
     for _, tree, tags in _cells(text):
-        if _FOLDED & tags:
+        if FOLDED & tags:     # such cells draw figures and bind numbers, and design nothing
             continue
         found |= {abs(float(node.value)) for node in ast.walk(tree)
                   if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool)}

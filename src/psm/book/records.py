@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import threading
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from psm.book.repository import git
 
 PACKAGES = ("psm", "torch", "transformers", "numpy", "scipy", "pandas", "papermill", "nbclient", "jupytext", "ipykernel")
 SAMPLE_S = 0.2
@@ -58,17 +59,9 @@ def _cpu_model() -> str:
 
 def git_state(root: Path) -> dict[str, Any]:
     """Commit of the project and whether its files differ from it; '' and None outside a git repository."""
-    commit = _git(root, "rev-parse", "HEAD")
-    status = _git(root, "status", "--porcelain")
+    commit = git(root, "rev-parse", "HEAD")
+    status = git(root, "status", "--porcelain")
     return {"commit": commit or "", "dirty": None if status is None else bool(status)}
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return result.stdout.strip() if result.returncode == 0 else None
 
 
 class Descendants:

@@ -23,13 +23,13 @@ class State:
     files: frozenset[str]
 
 
-def git(root: Path, *arguments: str) -> str:
-    """What a git command prints in the project, or '' when it fails or git is not there."""
+def git(root: Path, *arguments: str) -> str | None:
+    """What a git command prints in the project, or None when it fails or git is not there."""
     try:
         result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        return ""
-    return result.stdout.strip() if result.returncode == 0 else ""
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def github_name(address: str) -> str:
@@ -47,7 +47,7 @@ def address(root: Path) -> str:
     if stated:
         return f"https://github.com/{github_name(stated)}" if github_name(stated) else stated
     named = os.environ.get("GITHUB_REPOSITORY", "")
-    name = named if NAME.fullmatch(named) else github_name(git(root, "remote", "get-url", "origin"))
+    name = named if NAME.fullmatch(named) else github_name(git(root, "remote", "get-url", "origin") or "")
     return f"https://github.com/{name}" if name else ""
 
 
@@ -68,6 +68,6 @@ def state(root: Path, folder: str) -> State | None:
     name, commit = github_name(address(root)), git(root, "rev-parse", "HEAD")
     if not name or not commit:
         return None
-    tags = [tag for tag in git(root, "tag", "--points-at", "HEAD").splitlines() if re.fullmatch(r"v\d[\w.]*", tag)]
-    files = git(root, "ls-tree", "-r", "--name-only", "HEAD", "--", folder).splitlines()
+    tags = [tag for tag in (git(root, "tag", "--points-at", "HEAD") or "").splitlines() if re.fullmatch(r"v\d[\w.]*", tag)]
+    files = (git(root, "ls-tree", "-r", "--name-only", "HEAD", "--", folder) or "").splitlines()
     return State(name, tags[-1] if tags else commit, frozenset(files))
